@@ -1,0 +1,5 @@
+"""`python -m wsgw` is `wsgw`."""
+
+from wsgw.cli.main import main
+
+main(prog_name="wsgw")

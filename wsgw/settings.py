@@ -1,0 +1,229 @@
+"""Every option of the gateway: name, type, default, unit and a line of documentation, in one place.
+
+A setting comes from (later wins): its default here, the file given with `--config`, the environment variable
+`WSGW_` + its name in capitals, the command line. `wsgw config show` says which one it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+
+import msgspec
+import yaml
+
+
+def _option(doc: str, unit: str = "", **bounds: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=doc, extra={"unit": unit}, **bounds)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings in force. Field order is the order of the documentation."""
+
+    # ---- listening
+    host: Annotated[str, _option("Address that the data plane listens on")] = "127.0.0.1"
+    port: Annotated[int, _option("Port of the data plane; 0 picks a free one", ge=0, le=65535)] = 8080
+    control_host: Annotated[str, _option("Address that health, metrics and the control plane listen on")] = "127.0.0.1"
+    control_port: Annotated[int, _option("Port of the control plane; 0 picks a free one", ge=0, le=65535)] = 8081
+    public_url: Annotated[str, _option("How clients and backends reach the data plane, if not at its own address")] = ""
+    tls_cert: Annotated[str, _option("PEM file with the certificate chain; TLS is on when it is given")] = ""
+    tls_key: Annotated[str, _option("PEM file with the private key")] = ""
+    insecure: Annotated[
+        bool,
+        _option("Listen beyond loopback although neither access keys nor management tokens are configured"),
+    ] = False
+    workers: Annotated[int, _option("Worker processes", ge=1)] = 1
+    backlog: Annotated[int, _option("Connections that the kernel holds until they are accepted", ge=1)] = 4096
+    lanes: Annotated[bool, _option("Answer hot request shapes in front of the HTTP server")] = True
+
+    # ---- who this is
+    region: Annotated[str, _option("Region in ARNs and execute-api host names")] = "us-east-1"
+    account_id: Annotated[str, _option("Account in ARNs")] = "000000000000"
+    strict: Annotated[bool, _option("Do only what API Gateway does: no Wsgw-* headers, no extensions")] = False
+    stage: Annotated[str, _option("Stage for documents that name none")] = "prod"
+
+    # ---- connections
+    heartbeat_seconds: Annotated[
+        float, _option("Ping a client after this long without a byte from it; 0 = never", "s", ge=0)
+    ] = 0
+    heartbeat_timeout_seconds: Annotated[
+        float, _option("Drop a client that answers no ping for this long (1006)", "s", gt=0)
+    ] = 20
+    count_pings: Annotated[bool, _option("Pings and pongs from the client count as activity for the idle timeout")] = (
+        True
+    )
+    compression: Annotated[bool, _option("Accept permessage-deflate where a client offers it")] = False
+    outbox_bytes: Annotated[
+        int, _option("Most bytes that wait for one slow client; a push beyond is 429", "bytes", ge=1024)
+    ] = 1_048_576
+    stall_seconds: Annotated[
+        float, _option("Close a client that has not read what waits for it for this long (1013)", "s", gt=0)
+    ] = 10
+    inbox_messages: Annotated[
+        int,
+        _option("Messages of one connection that wait for their turn before reading from it pauses", ge=1),
+    ] = 32
+    close_seconds: Annotated[float, _option("How long a client may take to answer a close frame", "s", gt=0)] = 5
+    fragment_bytes: Annotated[
+        int,
+        _option("Outgoing messages above this size are sent in frames of it; 0 = never split", "bytes", ge=0),
+    ] = 32_768
+    max_connections: Annotated[
+        int, _option("Most connections of one worker; more are refused with 503; 0 = no bound", ge=0)
+    ] = 0
+    trust_forwarded: Annotated[
+        tuple[str, ...],
+        _option("Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed"),
+    ] = ()
+
+    # ---- requests
+    head_seconds: Annotated[float, _option("How long the head of a request may take to arrive", "s", gt=0)] = 10
+    body_seconds: Annotated[float, _option("How long the body of a request may take to arrive", "s", gt=0)] = 30
+    keepalive_seconds: Annotated[float, _option("How long an idle HTTP connection is kept", "s", gt=0)] = 75
+    url_bytes: Annotated[int, _option("Longest request target", "bytes", ge=256)] = 4096
+    header_bytes: Annotated[int, _option("Most bytes of header lines in a request", "bytes", ge=1024)] = 10_240
+    handshakes: Annotated[int, _option("Handshakes that may wait for their $connect at once; more get 503", ge=1)] = (
+        10_000
+    )
+
+    # ---- integrations
+    http_connections_per_host: Annotated[int, _option("Most connections to one HTTP backend", ge=1)] = 512
+    http_connect_seconds: Annotated[float, _option("How long connecting to an HTTP backend may take", "s", gt=0)] = 5
+    http_keepalive_seconds: Annotated[float, _option("How long an idle connection to a backend is kept", "s", ge=0)] = (
+        55
+    )
+    http_response_bytes: Annotated[int, _option("Largest answer of an HTTP backend", "bytes", ge=1024)] = 10_485_760
+    circuit_failures: Annotated[
+        int, _option("Failures in a row after which a backend is left alone for a while; 0 = never", ge=0)
+    ] = 20
+    lambda_connections: Annotated[int, _option("Most connections to the Lambda API", ge=1)] = 256
+
+    # ---- management API
+    management_tokens: Annotated[
+        tuple[str, ...], _option("Bearer tokens that may use @connections; each may be ${ENVIRONMENT_NAME}")
+    ] = ()
+    management_body_seconds: Annotated[
+        float, _option("How long a push waits until its client has taken it", "s", gt=0)
+    ] = 5
+    clock_skew_seconds: Annotated[float, _option("How far a signature's date may be off", "s", gt=0)] = 300
+
+    # ---- stopping
+    drain_seconds: Annotated[
+        float, _option("Closing all connections is spread over this long at SIGTERM", "s", ge=0)
+    ] = 10
+    stop_seconds: Annotated[float, _option("After the drain, what still runs has this long to finish", "s", gt=0)] = 30
+
+    # ---- logs
+    log_level: Annotated[str, _option("Least level of the log: debug, info, warning, error")] = "info"
+    access_log: Annotated[str, _option("File for access logs; - is standard error, empty is none")] = "-"
+
+
+PREFIX = "WSGW_"
+
+
+class Setting(NamedTuple):
+    """One option as documented: `type` and `unit` as printed, `default` as Python has it."""
+
+    name: str
+    type: str
+    default: Any
+    unit: str
+    doc: str
+
+
+def documented() -> list[Setting]:
+    """All settings in order, for `wsgw config doc` and docs/settings.md."""
+    hints = get_type_hints(Settings, include_extras=True)
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        kind, meta = get_args(hints[field.name])[:2]
+        label = "list" if str(kind).startswith("tuple") else kind.__name__
+        rows.append(Setting(field.name, label, field.default, meta.extra["unit"], meta.description))
+    return rows
+
+
+class SettingError(ValueError):
+    """A setting has a name or value that cannot be; the text names its source and the remedy."""
+
+
+class Loaded(NamedTuple):
+    """`settings`, and per name where it came from: `default`, the file's name, the variable's name, `command line`."""
+
+    settings: Settings
+    sources: dict[str, str]
+
+
+def load(
+    command_line: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+) -> Loaded:
+    """Settings from all their sources. Raises SettingError with every fault, one a line."""
+    values: dict[str, Any] = {}
+    sources = {row.name: "default" for row in documented()}
+    faults: list[str] = []
+
+    def take(name: str, value: Any, source: str) -> None:
+        if name not in sources:
+            faults.append(f"{source}: there is no setting {name!r}{_nearest(name, sources)}")
+            return
+        try:
+            values[name] = _converted(name, value)
+            sources[name] = source
+        except msgspec.ValidationError as error:
+            faults.append(f"{source}: {name}: {error}")
+
+    if config_file is not None:
+        for name, value in _from_file(config_file).items():
+            take(str(name).replace("-", "_"), value, str(config_file))
+    for variable, text in (environment or {}).items():
+        name = variable.removeprefix(PREFIX).lower()
+        # Others than ours may begin with the prefix (WSGW_CHAT_SECRET, used in a definition file): leave them alone.
+        if variable.startswith(PREFIX) and name in sources:
+            take(name, text, variable)
+    for name, value in (command_line or {}).items():
+        if value is not None:
+            take(name, value, "command line")
+    if faults:
+        raise SettingError("\n".join(faults))
+    return Loaded(Settings(**values), sources)
+
+
+def _converted(name: str, value: Any) -> Any:
+    hint = get_type_hints(Settings, include_extras=True)[name]
+    if isinstance(value, str) and str(get_args(hint)[0]).startswith("tuple"):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, str) and get_args(hint)[0] is bool:
+        value = {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "on": True,
+            "0": False,
+            "false": False,
+            "no": False,
+            "off": False,
+        }.get(value.lower(), value)
+    return msgspec.convert(value, hint, strict=False)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path}: not readable as YAML: {error}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise SettingError(f"{path}: expected lines of `name: value`")
+    return data
+
+
+def _nearest(name: str, known: Mapping[str, str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
