@@ -1,0 +1,204 @@
+"""The data port's aiohttp server: every request shape, and what the lanes hand over.
+
+aiohttp reads and frames requests; what they mean and how answers look is decided in `data_plane`. The private names of
+aiohttp 3.14 that the hand-over of an upgraded socket needs stand in `_detach`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from wsgw.edge.connection import Connection
+from wsgw.edge.data_plane import DataPlane
+from wsgw.edge.http import Request, error_reply, reply_bytes
+from wsgw.edge.sockets import own_address, peer_address
+from wsgw.errors import BadRequest, GatewayError, RequestTooLarge
+from wsgw.invocation import Reply
+from wsgw.settings import Settings
+
+log = logging.getLogger("wsgw.http")
+
+_JSON = (("Content-Type", "application/json"),)
+TIMED_OUT = Reply(408, b'{"message":"Request Timeout"}', _JSON)
+HEAD_TOO_LARGE = Reply(431, b'{"message":"Request Header Fields Too Large"}', _JSON)
+
+
+class _Raw:
+    """What aiohttp takes for a response: bytes that are whole already. `keep_alive` is read after it was sent."""
+
+    __slots__ = ("_data", "keep_alive")
+
+    def __init__(self, data: bytes, keep_alive: bool) -> None:
+        self._data = data
+        self.keep_alive = keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        if request.transport is not None and self._data:
+            request.transport.write(self._data)
+
+    async def write_eof(self) -> None:
+        pass
+
+
+class _Door:
+    """A Door for one request that aiohttp has read; its handler waits for `done`."""
+
+    __slots__ = ("_request", "connection", "data", "done", "keep")
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.data = b""
+        self.keep = False
+        self.connection: Connection | None = None
+
+    def answer(self, reply: bytes, *, keep: bool) -> None:
+        self.data, self.keep = reply, keep
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def upgrade(self, head: bytes, connection: Connection) -> None:
+        self.connection = connection
+        self.answer(head, keep=False)
+        # At once, as in the lanes: nobody may find the connection between the 101 and its first byte.
+        _detach(self._request.protocol, connection, head)
+
+    @property
+    def lost(self) -> bool:
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
+
+
+def _detach(handler: RequestHandler, connection: Connection, head: bytes) -> None:
+    """Write the 101 and give the transport to `connection`; `handler` ends as if its client had gone."""
+    transport = handler.transport
+    assert transport is not None
+    early = handler._message_tail
+    handler._message_tail = b""
+    handler.transport = None  # or connection_lost below would close it
+    transport.write(head)
+    transport.set_protocol(connection)
+    handler.connection_lost(None)
+    transport.resume_reading()
+    connection.connection_made(transport)
+    if early:
+        connection.data_received(early)
+
+
+class Handler(RequestHandler):
+    """aiohttp's connection handler with our error bodies, and a bound on how long a head may take."""
+
+    __slots__ = ("head_since",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.head_since = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        if not self.head_since and self._current_request is None:
+            self.head_since = time.monotonic()
+        super().data_received(data)
+        if self._messages or self._current_request is not None:
+            self.head_since = 0.0
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that cannot be read, or whose handler failed; never quotes what was sent."""
+        if status >= 500:
+            log.error("a request handler failed", exc_info=exc)
+            reply = error_reply(GatewayError())
+        else:
+            reply = HEAD_TOO_LARGE if isinstance(exc, LineTooLong) else error_reply(BadRequest())
+        return cast(web.StreamResponse, _Raw(reply_bytes(reply, keep=False), False))
+
+
+class Server(web.Server):
+    """aiohttp's protocol factory for the data port: `server()` is the protocol of one client socket."""
+
+    def __init__(self, plane: DataPlane, settings: Settings, body_limit: Callable[[], int]) -> None:
+        super().__init__(
+            self._handle,  # type: ignore[arg-type]  # our response is one by shape
+            access_log=None,
+            keepalive_timeout=settings.keepalive_seconds,
+            auto_decompress=False,
+            max_line_size=settings.header_bytes + settings.url_bytes,
+            max_field_size=settings.header_bytes + settings.url_bytes,
+        )
+        self._plane = plane
+        self._settings = settings
+        self._body_limit = body_limit
+
+    def __call__(self) -> RequestHandler:
+        return Handler(self, loop=self._loop, **self._kwargs)
+
+    def sweep(self, now: float) -> None:
+        """Answer 408 to heads that take too long. `now`: time.monotonic()."""
+        for handler in list(self.connections):
+            since = handler.head_since if isinstance(handler, Handler) else 0.0
+            if since and now - since > self._settings.head_seconds and handler.transport is not None:
+                handler.transport.write(reply_bytes(TIMED_OUT, keep=False))
+                handler.force_close()
+
+    async def _handle(self, request: web.BaseRequest) -> _Raw:
+        try:
+            async with asyncio.timeout(self._settings.body_seconds):
+                body = await self._body(request)
+        except RequestTooLarge:
+            return _Raw(reply_bytes(Reply(413), keep=False), False)
+        except TimeoutError:
+            return _Raw(reply_bytes(TIMED_OUT, keep=False), False)
+        transport = request.transport
+        if transport is None:
+            return _Raw(b"", False)
+        if request.version == (1, 0) and "Transfer-Encoding" in request.headers:
+            # RFC 9112 §6.1: framing that an HTTP/1.0 recipient on the way would have read otherwise.
+            return _Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
+        door = _Door(request)
+        self._plane.dispatch(
+            Request(
+                request.method,
+                request.raw_path,
+                (request.version.major, request.version.minor),
+                [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers],
+                body,
+                peer=peer_address(transport),
+                own_address=own_address(transport),
+                secure=transport.get_extra_info("sslcontext") is not None,
+            ),
+            door,
+        )
+        await door.done
+        if door.connection is not None:
+            return _Raw(b"", False)
+        return _Raw(door.data, door.keep and request.keep_alive)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """The whole body. Raises RequestTooLarge, before reading where the length is announced."""
+        limit = self._body_limit()
+        if limit and (request.content_length or 0) > limit:
+            raise RequestTooLarge
+        if not request.body_exists or "upgrade" in request.headers.get("Connection", "").lower():
+            return b""
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        parts = []
+        size = 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if limit and size > limit:
+                raise RequestTooLarge
+            parts.append(chunk)
+        return b"".join(parts)

@@ -1,0 +1,350 @@
+"""One client: its socket, the frames in and out, its turn-taking and its bounded outbox.
+
+The transport's own write buffer is the outbox. Its high-water mark is 0, so a write goes to the kernel at once or the
+loop calls `pause_writing`: `send` therefore knows whether the bytes are on the socket, without a system call more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from wsgw.edge.frame_reader import FrameReader, whole_text
+from wsgw.edge.frames import (
+    ABNORMAL,
+    BINARY,
+    GOING_AWAY,
+    NORMAL,
+    TEXT,
+    Close,
+    Message,
+    Ping,
+    ProtocolFailure,
+    close_frame,
+    frames_for,
+    ping_frame,
+    pong_frame,
+)
+from wsgw.errors import Gone, LimitExceeded
+from wsgw.invocation import ConnectionFacts, Principal
+from wsgw.live.route_table import StageSlot
+from wsgw.observe.metrics import count
+
+if TYPE_CHECKING:
+    from wsgw.edge.node import Node
+
+TRY_AGAIN_LATER = 1013
+
+#: What waits for a push to leave the outbox: called with True once it is on the socket, False if it never will be.
+Taken = Callable[[bool], None]
+
+
+class Connection(ConnectionFacts, asyncio.Protocol):
+    """A client from its 101 to the end of its socket. Only this class writes to the transport.
+
+    Times are seconds of the node's clock. `close_code` and `close_reason` are what `$disconnect` says; code 0: open.
+    """
+
+    __slots__ = (
+        "_awaiting_pong",
+        "_inbox",
+        "_partial_since",
+        "_reader",
+        "_running",
+        "_stalled_since",
+        "_waiters",
+        "close_code",
+        "close_reason",
+        "closing_since",
+        "compressed",
+        "heard_at",
+        "last_active",
+        "lost",
+        "node",
+        "opened_at",
+        "slice",
+        "slot",
+        "transport",
+    )
+
+    def __init__(self, node: Node, slot: StageSlot, id: str) -> None:
+        self.node = node
+        self.slot = slot
+        self.id = id
+        self.principal: Principal | None = None
+        self.transport: asyncio.Transport | None = None
+        self.slice = -1
+        self.opened_at = self.last_active = self.heard_at = node.now()
+        self.closing_since = 0.0
+        self.close_code = 0
+        self.close_reason = ""
+        self.lost = False
+        self.compressed = False
+        self._reader: FrameReader | None = None
+        self._running = 0
+        self._inbox: deque[Message] | None = None
+        self._waiters: deque[Taken] | None = None
+        self._stalled_since = 0.0
+        self._partial_since = 0.0
+        self._awaiting_pong = 0.0
+
+    # ---- in
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over a transport whose 101 has been written; the node has this connection from here on."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=0)
+        self.node.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self.node.now()
+        live = self.slot.live
+        if self._reader is None and not self.close_code and live is not None:
+            text = whole_text(data, live.text_bytes)
+            if text is not None:
+                self._message(text, False)
+                return
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = FrameReader(self.node.frame_rules(self))
+        for event in reader.feed(data):
+            if isinstance(event, Message):
+                if not self.close_code:
+                    self._message(event.data, event.binary)
+            elif isinstance(event, ProtocolFailure):
+                self._fail(event.code, event.reason)
+            elif isinstance(event, Close):
+                self._closed_by_client(event)
+            else:
+                self._ping_or_pong(event.payload if isinstance(event, Ping) else None)
+        if reader.idle:
+            # Most clients send whole frames: an idle reader would cost each of them memory.
+            self._reader = None
+            self._partial_since = 0.0
+        elif not self._partial_since and not reader.ended:
+            self._partial_since = self.heard_at
+            self.node.hasten(self, self.heard_at + self.node.settings.body_seconds)
+
+    def _message(self, payload: bytes, binary: bool) -> None:
+        node = self.node
+        self.last_active = self.heard_at
+        live = self.slot.live
+        if self._running < (live.concurrency if live is not None else 1):
+            self._running += 1
+            node.start(self._work(Message(payload, binary)))
+            return
+        if self._inbox is None:
+            self._inbox = deque()
+        self._inbox.append(Message(payload, binary))
+        if len(self._inbox) >= node.settings.inbox_messages and self.transport is not None:
+            # The client's own socket buffer holds the rest: a fast sender waits, nobody else notices.
+            self.transport.pause_reading()
+
+    async def _work(self, message: Message) -> None:
+        """Answer `message`, then what came meanwhile, then, if the client has gone, its `$disconnect`."""
+        node = self.node
+        inbox = None
+        while True:
+            await node.on_message(self, message)
+            inbox = self._inbox
+            if not inbox:
+                break
+            message = inbox.popleft()
+            if len(inbox) == node.settings.inbox_messages // 2 and self.transport is not None:
+                self.transport.resume_reading()
+        self._inbox = None
+        self._running -= 1
+        if self.lost and not self._running:
+            await node.on_disconnect(self)
+
+    def _ping_or_pong(self, ping: bytes | None) -> None:
+        self._awaiting_pong = 0.0
+        if self.node.settings.count_pings:
+            self.last_active = self.heard_at
+        # A client that floods pings without reading our pongs gets no more of them: the last one answers all of
+        # those before it (RFC 6455 §5.5.3).
+        if ping is not None and not self._stalled_since and self._open():
+            self._write(pong_frame(ping))
+
+    # ---- out
+
+    def _open(self) -> bool:
+        return self.transport is not None and not self.close_code and not self.transport.is_closing()
+
+    def _write(self, data: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(data)
+
+    def send(self, payload: bytes, binary: bool = False) -> bool:
+        """Send one message. True: it is on the socket; False: it waits in the outbox, see `when_taken`.
+
+        Raises Gone if the connection is closed or closing, LimitExceeded if the outbox has no room for it.
+        """
+        transport = self.transport
+        if transport is None or self.close_code or transport.is_closing():
+            raise Gone
+        if self._stalled_since and transport.get_write_buffer_size() + len(payload) > self.node.settings.outbox_bytes:
+            count("outbox_full")
+            raise LimitExceeded
+        transport.write(frames_for(payload, BINARY if binary else TEXT, self.node.settings.fragment_bytes))
+        self.last_active = self.node.now()
+        return not self._stalled_since
+
+    def when_taken(self, taken: Taken) -> None:
+        """Call `taken` once everything sent so far is on the socket, or will never be."""
+        if self._waiters is None:
+            self._waiters = deque()
+        self._waiters.append(taken)
+
+    def pause_writing(self) -> None:
+        self._stalled_since = self.node.now()
+        self.node.hasten(self, self._stalled_since + self.node.settings.stall_seconds)
+
+    def resume_writing(self) -> None:
+        self._stalled_since = 0.0
+        self._settle(True)
+
+    def _settle(self, taken: bool) -> None:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
+            waiter(taken)
+
+    # ---- the end
+
+    def close(self, code: int, reason: str, *, tell: int | None = None) -> None:
+        """Begin to close: the close frame goes out, `$disconnect` will say `code` and `reason`. Again is nothing.
+
+        tell: the code on the wire, where it is another than `code`.
+        """
+        if self.close_code:
+            return
+        self._begin_to_end(code, reason)
+        if self.transport is not None and not self.transport.is_closing():
+            self._write(close_frame(code if tell is None else tell, reason))
+
+    def _begin_to_end(self, code: int, reason: str) -> None:
+        self.close_code = code
+        self.close_reason = reason
+        self.closing_since = self.node.now()
+        # From here on a push to this connection is 410, although its socket may live until the client has answered.
+        self.node.remove(self)
+        self.node.hasten(self, self.closing_since + self.node.settings.close_seconds)
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Fail the connection (RFC 6455 §7.1.7). What still comes is read and dropped, so that no TCP reset overtakes
+        the close frame; the sweep ends it."""
+        if self.close_code:
+            self._finish()
+            return
+        self.close(code, reason)
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _closed_by_client(self, close: Close) -> None:
+        if not self.close_code:
+            code, reason = close.code, close.reason
+            if code == 1005 and not reason:
+                reason = "Client-side close frame status not set"
+            self._begin_to_end(code, reason)
+            if self.transport is not None and not self.transport.is_closing():
+                self._write(close_frame(close.code, close.reason))
+        self._finish()
+
+    def _finish(self) -> None:
+        # The server closes first (RFC 6455 §7.1.1); close() sends what is still in the outbox before.
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self, code: int, reason: str) -> None:
+        """Drop the client without a word: it does not listen."""
+        if not self.close_code:
+            self._begin_to_end(code, reason)
+        if self.transport is not None:
+            self.transport.abort()
+
+    def eof_received(self) -> bool | None:
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.close_code:
+            self._begin_to_end(ABNORMAL, "Connection lost")
+        self.lost = True
+        self.transport = None
+        self._reader = None
+        self.node.forget(self)
+        self._settle(False)
+        if not self._running:
+            self._running = 1
+            self.node.start(self.node.on_disconnect(self))
+
+    # ---- deadlines
+
+    def due(self, now: float) -> float:
+        """Do what is due at `now`; gives the next time to look. Called by the node's sweep."""
+        settings = self.node.settings
+        if self.close_code:
+            end = self.closing_since + settings.close_seconds
+            if now >= end and self.transport is not None:
+                self.transport.abort()
+            return max(end, now + settings.close_seconds)
+        deadlines = []
+        if self._stalled_since:
+            deadlines.append(self._stalled_since + settings.stall_seconds)
+            if now >= deadlines[-1]:
+                count("slow_client_closed")
+                self.close(TRY_AGAIN_LATER, "Client reads too slowly")
+                return now + settings.close_seconds
+        if self._partial_since:
+            deadlines.append(self._partial_since + settings.body_seconds)
+            if now >= deadlines[-1]:
+                self._fail(GOING_AWAY, "Message not completed in time")
+                return now + settings.close_seconds
+        return min(*deadlines, *self._life_deadlines(now), now + 3600)
+
+    def _life_deadlines(self, now: float) -> list[float]:
+        """Idle time, duration and heartbeat; closes or pings where one has passed."""
+        live = self.slot.live
+        if live is None:
+            return []
+        deadlines = []
+        limits = live.limits
+        if limits.idle_seconds:
+            deadlines.append(self.last_active + limits.idle_seconds)
+        if limits.duration_seconds:
+            deadlines.append(self.opened_at + limits.duration_seconds)
+        if any(now >= deadline for deadline in deadlines):
+            self.close(GOING_AWAY, "Going away")
+            return [now + self.node.settings.close_seconds]
+        if live.heartbeat:
+            deadlines.append(self._heartbeat(now, live.heartbeat))
+        return deadlines
+
+    def _heartbeat(self, now: float, every: float) -> float:
+        timeout = self.node.settings.heartbeat_timeout_seconds
+        if self._inbox:
+            # We are the ones who do not listen: reading may be paused until earlier messages are answered.
+            self._awaiting_pong = 0.0
+            return now + every
+        if self._awaiting_pong and self.heard_at > self._awaiting_pong:
+            self._awaiting_pong = 0.0
+        if self._awaiting_pong:
+            if now >= self._awaiting_pong + timeout:
+                self.abort(ABNORMAL, "No answer to ping")
+            return self._awaiting_pong + timeout
+        if now >= self.heard_at + every:
+            self._awaiting_pong = now
+            if not self._stalled_since and self._open():
+                self._write(ping_frame(b""))
+            return now + timeout
+        return self.heard_at + every
+
+    def end_normally(self) -> None:
+        """`DELETE` over @connections."""
+        self.close(NORMAL, "Connection Closed Normally")

@@ -1,0 +1,103 @@
+"""What a request on the data port is about: an upgrade, @connections, or nothing that is served here.
+
+Both doors call `dispatch`; no rule about requests stands in a door of its own.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from wsgw.edge.handshake import Refusal, check_upgrade
+from wsgw.edge.http import Door, Request, error_reply, reply_bytes
+from wsgw.edge.management import Management, connection_in
+from wsgw.edge.websocket import WebSockets
+from wsgw.errors import BadRequest, Forbidden
+from wsgw.invocation import Reply
+from wsgw.live.stages import Place, Stages
+from wsgw.settings import Settings
+
+
+class DataPlane:
+    """The data port of one node."""
+
+    def __init__(self, stages: Stages, sockets: WebSockets, management: Management, settings: Settings) -> None:
+        self._stages = stages
+        self._sockets = sockets
+        self._management = management
+        self._settings = settings
+
+    def dispatch(self, request: Request, door: Door) -> None:
+        """Answer `request` through `door`, now or later."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            self._close_with(request, door, refusal)
+            return
+        place = self._place(request)
+        connection_id = connection_in(place.rest) if place is not None else None
+        if place is not None and connection_id is not None:
+            self._management.handle(request, place, connection_id, door)
+            return
+        version = f"{request.version[0]}.{request.version[1]}"
+        upgrade = check_upgrade(request.method, version, request.headers)
+        if isinstance(upgrade, Refusal):
+            headers = [header for header in upgrade.headers if header[0] != "Connection"]
+            self._close_with(request, door, Reply(upgrade.status, _message(upgrade.status), (*_JSON, *headers)))
+        elif upgrade is not None and place is not None and place.rest in ("", "/"):
+            self._sockets.open(request, place, upgrade, door)
+        else:
+            # An unknown API, stage or path, and a plain request to a WebSocket API, all look the same.
+            reply = error_reply(Forbidden())
+            door.answer(reply_bytes(reply, keep=True, body=request.method != "HEAD"), keep=True)
+
+    def _refusal(self, request: Request) -> Reply | None:
+        """What is wrong with the request as HTTP, whatever it is about."""
+        if request.version not in ((1, 0), (1, 1)):
+            return _plain(505)
+        hosts = request.all("host")
+        if len(hosts) > 1 or (not hosts and request.version == (1, 1)) or not all(map(_host_is_sane, hosts)):
+            return _plain(400)
+        if not request.target.startswith("/") and not _authority_agrees(request.target, hosts):
+            return _plain(400)
+        if len(request.target) > self._settings.url_bytes:
+            return _plain(414)
+        if sum(len(name) + len(value) + 4 for name, value in request.headers) > self._settings.header_bytes:
+            return _plain(431)
+        if len(request.all("authorization")) > 1:
+            return _plain(400)
+        return None
+
+    def _place(self, request: Request) -> Place | None:
+        target = request.target
+        if not target.startswith("/"):
+            target = target[target.index("/", target.index("//") + 2) :] if target.count("/") > 2 else "/"
+        return self._stages.find(request.header("host") or "", target.partition("?")[0])
+
+    @staticmethod
+    def _close_with(request: Request, door: Door, reply: Reply) -> None:
+        door.answer(reply_bytes(reply, keep=False, body=request.method != "HEAD"), keep=False)
+
+
+_JSON = (("Content-Type", "application/json"),)
+
+
+def _message(status: int) -> bytes:
+    return b'{"message":"%s"}' % HTTPStatus(status).phrase.encode()
+
+
+def _plain(status: int) -> Reply:
+    return error_reply(BadRequest()) if status == 400 else Reply(status, _message(status), _JSON)
+
+
+def _host_is_sane(host: str) -> bool:
+    """A host with an optional port, without user information, blanks or commas (RFC 9110 §7.2)."""
+    return bool(host) and not any(character in ' \t,@/\\?#"<>' for character in host) and host.isprintable()
+
+
+def _authority_agrees(target: str, hosts: list[str]) -> bool:
+    """A target in absolute form names the same host as the Host header (RFC 9112 §3.2.2, made strict)."""
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https", "ws", "wss") and [parts.netloc] == hosts

@@ -1,0 +1,139 @@
+"""A data-plane request in, a reply out: the shapes that both doors (lanes and aiohttp) share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+import orjson
+
+from wsgw import ids
+from wsgw.edge.connection import Connection
+from wsgw.errors import AccessDenied, GatewayError
+from wsgw.invocation import Reply
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Request:
+    """One request as it came. `target` is raw; names in `headers` have their case, values are latin-1.
+
+    peer: the address at the other end of the socket; `own_address` (host and port) is this end's. `body` is whole.
+    """
+
+    __slots__ = ("body", "headers", "method", "own_address", "peer", "secure", "target", "version")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        version: tuple[int, int],
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        *,
+        peer: str,
+        own_address: str,
+        secure: bool,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.headers = headers
+        self.body = body
+        self.peer = peer
+        self.own_address = own_address
+        self.secure = secure
+
+    def header(self, name: str) -> str | None:
+        """The first value of the header `name` (given in lower case), or None."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+    def all(self, name: str) -> list[str]:
+        """Every value of the header `name` (given in lower case), in order."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+
+class Door(Protocol):
+    """What a request came in through, and its answer leaves by. One of the two methods is called, once."""
+
+    def answer(self, reply: bytes, *, keep: bool) -> None:
+        """Write a whole HTTP response, made by `reply_bytes`; then close unless `keep`."""
+        ...
+
+    def upgrade(self, head: bytes, connection: Connection) -> None:
+        """Write the 101 in `head`, and hand the transport, with all bytes read so far, to `connection`."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """The client has gone; whatever is answered, nobody will read it."""
+        ...
+
+
+_date: tuple[int, str] = (0, "")
+
+
+def http_date() -> str:
+    """The Date header's value now, made once a second (RFC 9110 §5.6.7)."""
+    global _date
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, formatdate(now, usegmt=True))
+    return _date[1]
+
+
+def reply_bytes(reply: Reply, *, keep: bool, body: bool = True) -> bytes:
+    """`reply` as an HTTP/1.1 response with a Content-Length. body False: the answer to a HEAD.
+
+    Header values are the caller's to have checked: see `safe_headers` for those that a backend gave.
+    """
+    lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Unknown')}", f"Date: {http_date()}"]
+    lines += [f"{name}: {value}" for name, value in reply.headers]
+    if reply.status >= 200 and reply.status not in (204, 304):
+        lines.append(f"Content-Length: {len(reply.body)}")
+    lines.append("Connection: keep-alive" if keep else "Connection: close")
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+    return head + reply.body if body else head
+
+
+#: Never copied from a backend's answer to a client: they belong to one hop, or we say them ourselves.
+_OURS = frozenset(
+    ("connection", "content-length", "date", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer")
+) | {"transfer-encoding", "upgrade", "sec-websocket-accept", "sec-websocket-extensions"}
+
+
+def safe_headers(reply: Reply) -> list[tuple[str, str]]:
+    """The headers of a backend's reply that a client may see, free of anything that would start another line."""
+    return [
+        (name, value)
+        for name, value in reply.headers
+        if name.lower() not in _OURS and name.isascii() and _clean(name) and _clean(value)
+    ]
+
+
+def _clean(text: str) -> bool:
+    return "\r" not in text and "\n" not in text and "\0" not in text
+
+
+def error_reply(error: GatewayError, request_id: str = "") -> Reply:
+    """A refusal outside of any API, as the service words it: `{"message":"Forbidden"}` and the error's type."""
+    # An IAM denial has a capital M, recorded on the service.
+    key = "Message" if isinstance(error, AccessDenied) else "message"
+    body = orjson.dumps({key: error.message}) if error.message else b""
+    request_id = request_id or ids.request_id()
+    return Reply(
+        error.status,
+        body,
+        (
+            ("Content-Type", "application/json"),
+            ("x-amzn-RequestId", ids.uuid()),
+            ("x-amzn-ErrorType", error.error_type),
+            ("x-amz-apigw-id", request_id),
+        ),
+    )

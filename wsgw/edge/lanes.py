@@ -1,0 +1,303 @@
+"""Lanes in front of aiohttp: the two hot request shapes answered without a task and without its request objects.
+
+A lane takes a WebSocket upgrade that is a connection's first request, and a POST to @connections with a plain
+Content-Length. Everything else (another method, chunked, Expect, HTTP/1.0, malformed, too large, …) is handed to
+aiohttp with its bytes untouched, and that connection is aiohttp's from then on. The lanes hold no rule of their own:
+`DataPlane.dispatch` answers here as it does there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from wsgw.edge.aiohttp_door import TIMED_OUT, Server
+from wsgw.edge.connection import Connection
+from wsgw.edge.data_plane import DataPlane
+from wsgw.edge.http import Request, reply_bytes
+from wsgw.edge.sockets import own_address, peer_address
+from wsgw.settings import Settings
+
+_HEAD_END = b"\r\n\r\n"
+#: What waits while a request is answered; more than this and reading pauses.
+_BACKLOG_BYTES = 65_536
+#: A request that comes in more pieces than this is aiohttp's: joining bytes again and again would be quadratic.
+_PIECES = 32
+
+
+class Lanes:
+    """Makes a Lane per client socket, and sweeps them. `server` is where everything else goes."""
+
+    def __init__(
+        self,
+        plane: DataPlane,
+        server: Server,
+        settings: Settings,
+        now: Callable[[], float],
+        body_limit: Callable[[], int],
+    ) -> None:
+        self.plane = plane
+        self.server = server
+        self.settings = settings
+        self.now = now
+        self.body_limit = body_limit
+        self.head_bytes = settings.url_bytes + settings.header_bytes
+        self.open: set[Lane] = set()
+
+    def __call__(self) -> Lane:
+        return Lane(self)
+
+    def sweep(self) -> None:
+        """End what takes too long: a head or body on its way, or a kept connection that says nothing."""
+        now = self.now()
+        for lane in list(self.open):
+            lane.due(now)
+
+    def close(self) -> None:
+        """Close the lanes that wait for a request; those that answer one close behind it."""
+        for lane in list(self.open):
+            lane.retire()
+
+
+class Lane(asyncio.Protocol):
+    """One client socket until its first upgrade, its first request of another shape, or its end. It is the Door too."""
+
+    __slots__ = (
+        "_answering",
+        "_body_at",
+        "_data",
+        "_headers",
+        "_lanes",
+        "_need",
+        "_own",
+        "_parser",
+        "_paused",
+        "_peer",
+        "_pieces",
+        "_retired",
+        "_secure",
+        "_served",
+        "_since",
+        "_target",
+        "_transport",
+        "_working",
+    )
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpRequestParser | None = None
+        self._data = b""
+        self._pieces = 0
+        self._need = 0
+        self._body_at = 0
+        self._headers: list[tuple[str, str]] = []
+        self._target = ""
+        self._answering = False
+        self._working = False
+        self._paused = False
+        self._retired = False
+        self._served = False
+        self._since = lanes.now()
+        self._peer = self._own = ""
+        self._secure = False
+
+    # ---- asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._peer = peer_address(transport)
+        self._own = own_address(transport)
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        self._lanes.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._data:
+            self._data += data
+            self._pieces += 1
+        else:
+            self._data = data
+            self._pieces = 0
+            self._since = self._lanes.now()
+        if self._answering:
+            if len(self._data) > _BACKLOG_BYTES and self._transport is not None:
+                self._paused = True
+                self._transport.pause_reading()
+            return
+        self._work()
+        if self._pieces > _PIECES and self._data and not self._answering and self._transport is not None:
+            self._hand_over()
+
+    # ---- requests
+
+    def _work(self) -> None:
+        """Take whole requests off `_data` until one is being answered, is not whole, or is not for a lane."""
+        self._working = True
+        while self._data and not self._answering and self._transport is not None:
+            if not self._need and not self._read_head():
+                break
+            if len(self._data) < self._need:
+                break
+            self._take()
+        self._working = False
+
+    def _read_head(self) -> bool:
+        """Read the head at the start of `_data`. False: it is not whole yet, or has gone to aiohttp."""
+        end = self._data.find(_HEAD_END)
+        if end < 0:
+            if len(self._data) > self._lanes.head_bytes:
+                self._hand_over()
+            return False
+        self._body_at = end + 4
+        self._headers.clear()
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpRequestParser(self)
+        upgrade = False
+        try:
+            parser.feed_data(self._data[: self._body_at])
+        except httptools.HttpParserUpgrade:
+            upgrade = True
+        except httptools.HttpParserError:
+            self._hand_over()
+            return False
+        length = self._length_if_hot(parser, upgrade, self._data[: self._body_at])
+        if length < 0:
+            self._hand_over()
+            return False
+        self._need = self._body_at + length
+        return True
+
+    def on_url(self, url: bytes) -> None:
+        self._target = url.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def _length_if_hot(self, parser: httptools.HttpRequestParser, upgrade: bool, head: bytes) -> int:
+        """The length of the body if this head is one of the two shapes, else -1."""
+        method = parser.get_method()
+        if parser.get_http_version() != "1.1" or head.count(b"\n") != head.count(b"\r\n") or b"\0" in head:
+            return -1
+        length = None
+        for name, value in self._headers:
+            lower = name.lower()
+            if lower in ("transfer-encoding", "expect"):
+                return -1
+            if lower == "content-length":
+                if length is not None or not value.isascii() or not value.isdigit():
+                    return -1
+                length = int(value)
+            elif lower == "connection" and not upgrade and value.lower() != "keep-alive":
+                return -1
+        if upgrade:
+            return 0 if method == b"GET" and not length and not self._served else -1
+        limit = self._lanes.body_limit()
+        if method != b"POST" or "connections/" not in self._target or (limit and (length or 0) > limit):
+            return -1
+        return length or 0
+
+    def _take(self) -> None:
+        """Answer the request that is whole at the start of `_data`."""
+        parser = self._parser
+        assert parser is not None
+        method = parser.get_method().decode("ascii")
+        body = self._data[self._body_at : self._need]
+        self._data = self._data[self._need :]
+        if method == "GET":
+            self._parser = None
+        elif body:
+            parser.feed_data(body)
+        self._need = 0
+        self._since = self._lanes.now()
+        self._served = self._answering = True
+        request = Request(
+            method,
+            self._target,
+            (1, 1),
+            self._headers,
+            body,
+            peer=self._peer,
+            own_address=self._own,
+            secure=self._secure,
+        )
+        self._headers = []
+        self._lanes.plane.dispatch(request, self)
+
+    def _hand_over(self) -> None:
+        """Give the socket and every byte that is not answered yet to aiohttp."""
+        transport, data = self._transport, self._data
+        assert transport is not None
+        self._leave()
+        self._transport = None
+        handler = self._lanes.server()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
+        handler.data_received(data)
+
+    def _leave(self) -> None:
+        self._lanes.open.discard(self)
+        self._data = b""
+        self._parser = None
+
+    # ---- the door
+
+    @property
+    def lost(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    def answer(self, reply: bytes, *, keep: bool) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        transport.write(reply)
+        self._answering = False
+        if not keep or self._retired:
+            transport.close()
+            return
+        if self._paused:
+            self._paused = False
+            transport.resume_reading()
+        if self._data and not self._working:
+            self._work()
+
+    def upgrade(self, head: bytes, connection: Connection) -> None:
+        transport, early = self._transport, self._data
+        assert transport is not None
+        self._leave()
+        self._transport = None
+        transport.write(head)
+        transport.set_protocol(connection)
+        if self._paused:
+            transport.resume_reading()
+        connection.connection_made(transport)
+        if early:
+            connection.data_received(early)
+
+    # ---- time
+
+    def due(self, now: float) -> None:
+        """End this lane if it has taken too long; called by the sweep."""
+        if self._answering or self._transport is None:
+            return
+        settings = self._lanes.settings
+        waited = now - self._since
+        if self._data:
+            if waited > (settings.body_seconds if self._need else settings.head_seconds):
+                self._transport.write(reply_bytes(TIMED_OUT, keep=False))
+                self._transport.close()
+        elif waited > (settings.keepalive_seconds if self._served else settings.head_seconds):
+            self._transport.close()
+
+    def retire(self) -> None:
+        """Close as soon as nothing is being answered."""
+        self._retired = True
+        if not self._answering and self._transport is not None:
+            self._transport.close()

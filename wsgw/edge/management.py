@@ -1,0 +1,173 @@
+"""@connections: POST, GET and DELETE on a connection, as API Gateway's SDKs send them.
+
+Statuses, bodies and headers were recorded on the service in September 2026: 410 and 413 have no body, 413 has no
+x-amzn headers either, a bad id is 400 before anybody asks who is calling.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import unquote
+
+from wsgw import ids
+from wsgw.authorizers.management import ManagementGuard, SignedRequest
+from wsgw.edge.arrival import source_ip, through_proxy
+from wsgw.edge.connection import Connection
+from wsgw.edge.http import Door, Request, error_reply, http_date, reply_bytes
+from wsgw.edge.push import Push
+from wsgw.errors import BadRequest, Forbidden, GatewayError, Gone, LimitExceeded, RequestTooLarge
+from wsgw.ids import read_connection_id
+from wsgw.invocation import ConnectionFacts, Invocation, Reply
+from wsgw.live.route_table import LiveStage
+from wsgw.live.stages import Place
+from wsgw.observe.logs import AccessLog, Reasons
+from wsgw.settings import Settings
+
+_AT_CONNECTIONS = re.compile(r"(?:@|%40)connections/([^/?]+)\Z")
+
+
+def connection_in(rest: str) -> str | None:
+    """The connection id in `rest`, the path behind a stage, if it is @connections/{id} in one of its spellings."""
+    match = _AT_CONNECTIONS.match(rest)
+    if match is None:
+        return None
+    text = match[1]
+    return unquote(text) if "%" in text else text
+
+
+class Management:
+    """Answers @connections for all stages of a node."""
+
+    def __init__(
+        self, push: Push, guard: ManagementGuard, settings: Settings, access_log: AccessLog, reasons: Reasons
+    ) -> None:
+        self._push = push
+        self._guard = guard
+        self._settings = settings
+        self._access_log = access_log
+        self._reasons = reasons
+
+    def handle(self, request: Request, place: Place, connection_id: str, door: Door) -> None:
+        """Answer `request` through `door`: now, or when the client has taken what was posted."""
+        live = place.live
+        record = Invocation(
+            live,
+            "CONNECTION_API",
+            f"{request.method} /@connections/{{connectionId}}",
+            _Nobody(connection_id),
+            ids.request_id(),
+            self._push.wall_ms(),
+        )
+        try:
+            connection = self._checked(request, live, connection_id)
+            record.connection = connection
+            if request.method == "POST":
+                self._post(request, connection, record, door)
+            elif request.method == "GET":
+                self._finish(record, door, _success(record, 200, _pretty(self._push.describe(connection))))
+            else:
+                connection.end_normally()
+                self._finish(record, door, _success(record, 204, b""))
+        except GatewayError as error:
+            self._refuse(record, door, error)
+
+    def _checked(self, request: Request, live: LiveStage, connection_id: str) -> Connection:
+        """The connection that is meant, once it is known to be a good request by somebody who may. Raises otherwise."""
+        if request.method not in ("POST", "GET", "DELETE"):
+            raise Forbidden(detail="method_not_allowed")
+        known = self._push.local(connection_id)
+        read = None if known is not None else read_connection_id(connection_id)
+        if known is None and read is None:
+            raise BadRequest(f"Invalid connectionId: {connection_id}", detail="invalid_connection_id")
+        limit = live.limits.message_bytes
+        if request.method == "POST" and limit and len(request.body) > limit:
+            raise RequestTooLarge
+        peer = source_ip(request, self._settings)
+        if through_proxy(request, self._settings):
+            peer = "proxied"
+        self._guard.check(
+            SignedRequest(request.method, request.target, request.headers, request.body), peer, live.api_id, live.stage
+        )
+        # The id itself says its API, so this answer is the same whether or not such a connection exists.
+        tag = known.slot.live.api_tag if known is not None and known.slot.live is not None else read and read.tag
+        if tag is not None and tag != live.api_tag:
+            raise Forbidden(detail="connection_of_another_api")
+        if known is None:
+            raise Gone
+        return known
+
+    def _post(self, request: Request, connection: Connection, record: Invocation, door: Door) -> None:
+        binary = (request.header("content-type") or "").startswith("application/octet-stream")
+        if self._push.send(connection, request.body, binary):
+            self._finish(record, door, _posted(record))
+            return
+
+        def taken(ok: bool) -> None:
+            if ok:
+                self._finish(record, door, _posted(record))
+            else:
+                self._refuse(record, door, Gone())
+
+        connection.when_taken(taken)
+
+    def _finish(self, record: Invocation, door: Door, answer: bytes) -> None:
+        door.answer(answer, keep=True)
+        self._log(record)
+
+    def _refuse(self, record: Invocation, door: Door, error: GatewayError) -> None:
+        record.error = error
+        record.status = error.status
+        reply = Reply(413) if isinstance(error, RequestTooLarge) else error_reply(error, record.request_id)
+        live: LiveStage = record.site  # type: ignore[assignment]  # made in `handle` from one
+        live.management.client_errors += 1
+        if not isinstance(error, Gone | LimitExceeded):
+            self._reasons.say(
+                f"management: {error.error_type} {error.detail}".rstrip(), api=live.api_id, stage=live.stage
+            )
+        door.answer(reply_bytes(reply, keep=True), keep=True)
+        self._log(record)
+
+    def _log(self, record: Invocation) -> None:
+        line = record.site.log_line  # type: ignore[attr-defined]  # as above
+        if line is not None:
+            self._access_log.add(line, record)
+
+
+class _Nobody(ConnectionFacts):
+    """The connection in the log of a management call that found none."""
+
+    __slots__ = ()
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.connected_at = 0
+        self.source_ip = self.domain_name = self.callback_base = ""
+        self.user_agent = None
+        self.principal = None
+
+
+def _posted(record: Invocation) -> bytes:
+    # The path of every push: one string, rather than a Reply and its serialisation.
+    return (
+        f"HTTP/1.1 200 OK\r\nDate: {http_date()}\r\nContent-Type: application/json\r\n"
+        f"x-amzn-RequestId: {ids.uuid()}\r\nx-amz-apigw-id: {record.request_id}\r\n"
+        f"X-Amzn-Trace-Id: {ids.trace_id(record.request_time // 1000)}\r\n"
+        "Content-Length: 0\r\nConnection: keep-alive\r\n\r\n"
+    ).encode("ascii")
+
+
+def _success(record: Invocation, status: int, body: bytes) -> bytes:
+    record.status = status
+    headers = (
+        ("Content-Type", "application/json"),
+        ("x-amzn-RequestId", ids.uuid()),
+        ("x-amz-apigw-id", record.request_id),
+        ("X-Amzn-Trace-Id", ids.trace_id(record.request_time // 1000)),
+    )
+    return reply_bytes(Reply(status, body, headers), keep=True)
+
+
+def _pretty(members: dict[str, object]) -> bytes:
+    """JSON as GetConnection prints it: two blanks a level, ` : ` between name and value."""
+    return json.dumps(members, indent=2, separators=(",", " : "), ensure_ascii=False).encode()

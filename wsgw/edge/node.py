@@ -1,0 +1,140 @@
+"""The connections that this process holds: look-up, deadlines, tasks, and the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
+
+from wsgw.edge.connection import Connection
+from wsgw.edge.deadlines import Wheel
+from wsgw.edge.frames import GOING_AWAY, FrameRules, Message
+from wsgw.settings import Settings
+
+
+class Clock:
+    """Time as the edge sees it: `now` (seconds) never goes back, `wall_ms` is epoch milliseconds. Tests set it."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Node:
+    """All connections of this process. `name` is in every connection id.
+
+    `on_message` and `on_disconnect` are set by whoever answers them (edge/websocket.py) and never raise.
+    """
+
+    on_message: Callable[[Connection, Message], Awaitable[None]]
+    on_disconnect: Callable[[Connection], Coroutine[Any, Any, None]]
+
+    def __init__(self, name: str, settings: Settings, clock: Clock | None = None) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = clock or Clock()
+        self.now = self.clock.now
+        self.wall_ms = self.clock.wall_ms
+        self.draining = False
+        self._connections: dict[str, Connection] = {}
+        self._closing: set[Connection] = set()
+        self._wheel = Wheel()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rules: dict[tuple[int, int, bool, bool], FrameRules] = {}
+        self._empty = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._connections.values()))
+
+    def get(self, connection_id: str) -> Connection | None:
+        """The open connection with this id, if it is here."""
+        return self._connections.get(connection_id)
+
+    # ---- called by connections
+
+    def add(self, connection: Connection) -> None:
+        self._connections[connection.id] = connection
+        connection.slot.connections += 1
+        self._wheel.put(connection, connection.due(self.now()))
+
+    def remove(self, connection: Connection) -> None:
+        """The connection begins to close: nobody finds it from here on."""
+        if self._connections.pop(connection.id, None) is not None:
+            connection.slot.connections -= 1
+            self._closing.add(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Its socket is gone."""
+        self._closing.discard(connection)
+        self._wheel.drop(connection)
+
+    def hasten(self, connection: Connection, deadline: float) -> None:
+        self._wheel.hasten(connection, deadline)
+
+    def frame_rules(self, connection: Connection) -> FrameRules:
+        """What this connection's frames may be: its stage's limits now."""
+        live = connection.slot.live
+        if live is None:
+            return FrameRules()
+        key = (live.limits.frame_bytes, live.limits.message_bytes, not live.binary_pass, connection.compressed)
+        rules = self._rules.get(key)
+        if rules is None:
+            rules = FrameRules(frame_bytes=key[0], message_bytes=key[1], reject_binary=key[2], compression=key[3])
+            self._rules[key] = rules
+        return rules
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` in a task that is held until it ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ---- time
+
+    def sweep(self) -> None:
+        """Close, ping or drop whatever is due. Called some times a second, and by tests after they moved the clock."""
+        now = self.now()
+        for timed in self._wheel.due(now):
+            assert isinstance(timed, Connection)
+            again = timed.due(now)
+            if timed.transport is not None:
+                self._wheel.hasten(timed, again)
+
+    # ---- the end
+
+    async def drain(self, seconds: float) -> None:
+        """Close every connection with 1001, evenly spread over `seconds`; returns when all have been told."""
+        self.draining = True
+        waiting = list(self._connections.values())
+        began = asyncio.get_running_loop().time()
+        for number, connection in enumerate(waiting):
+            due = began + seconds * number / len(waiting)
+            pause = due - asyncio.get_running_loop().time()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            connection.close(GOING_AWAY, "Going away")
+
+    async def finish(self, seconds: float) -> int:
+        """Wait until sockets and tasks have ended, `seconds` at most, then end them. Gives how many were cut off."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while (self._closing or self._tasks or self._connections) and loop.time() < deadline:
+            self.sweep()
+            if self._tasks:
+                await asyncio.wait(list(self._tasks), timeout=0.1)
+            else:
+                await asyncio.sleep(0.05)
+        cut_off = len(self._tasks)
+        for connection in [*self._closing, *self._connections.values()]:
+            connection.abort(GOING_AWAY, "Going away")
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=1)
+        return cut_off

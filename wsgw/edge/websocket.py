@@ -1,0 +1,275 @@
+"""What happens on a WebSocket: the handshake with its `$connect`, messages, and `$disconnect`.
+
+`$connect` is synchronous: the 101 waits for the route's integration, and any other status than 2xx is the answer to
+the handshake. Source: developer guide, "Working with routes for WebSocket APIs"; recorded on the service.
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import parse_qsl
+
+from wsgw import ids
+from wsgw.edge import arrival
+from wsgw.edge.connection import Connection
+from wsgw.edge.deflate import Agreement, negotiate
+from wsgw.edge.frames import ABNORMAL, TOO_BIG, Message
+from wsgw.edge.handshake import Upgrade
+from wsgw.edge.http import Door, Request, http_date, reply_bytes, safe_headers
+from wsgw.edge.node import Node
+from wsgw.errors import AccessDenied, GatewayError, Gone, LimitExceeded, ServiceUnavailable, Throttled
+from wsgw.invocation import Invocation, Reply
+from wsgw.live.route_table import LiveRoute, LiveStage
+from wsgw.live.stages import Place
+from wsgw.observe.logs import AccessLog, Reasons
+from wsgw.observe.metrics import RouteMetrics, count
+from wsgw.pipeline.refuse import handshake_reply, uniform_error, websocket_frame
+from wsgw.pipeline.run import run
+from wsgw.stores.memory import MemoryThrottle
+
+log = logging.getLogger("wsgw.websocket")
+
+_BINARY_TYPE = "application/octet-stream"
+
+
+class WebSockets:
+    """Handshakes, messages and disconnects of one node."""
+
+    def __init__(self, node: Node, buckets: MemoryThrottle, access_log: AccessLog, reasons: Reasons) -> None:
+        self._node = node
+        self._settings = node.settings
+        self._buckets = buckets
+        self._access_log = access_log
+        self._reasons = reasons
+        self._pending = 0
+        node.on_message = self.message
+        node.on_disconnect = self.disconnect
+
+    # ---- the handshake
+
+    def open(self, request: Request, place: Place, upgrade: Upgrade, door: Door) -> None:
+        """Answer an upgrade to the stage at `place`: at once, or when its `$connect` has answered."""
+        live = place.live
+        connection = Connection(self._node, place.slot, ids.connection_id(self._node.name, live.api_tag))
+        arrival.introduce(connection, request, place, self._settings)
+        invocation = Invocation(live, "CONNECT", "$connect", connection, ids.request_id(), connection.connected_at)
+        invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
+        invocation.headers = arrival.event_headers(request, connection, self._settings)
+        try:
+            self._admit(request, live)
+        except GatewayError as error:
+            self._refuse(door, invocation, error)
+            return
+        if live.connect is None or not live.connect.steps:
+            self._conclude(door, upgrade, invocation, connection, Reply(200))
+            return
+        self._pending += 1
+        self._node.start(self._ask(door, upgrade, invocation, connection, live.connect))
+
+    def _admit(self, request: Request, live: LiveStage) -> None:
+        """What the gateway itself asks of a handshake, before any route. Raises the refusal."""
+        settings = self._settings
+        full = settings.max_connections and len(self._node) >= settings.max_connections
+        if self._node.draining or full or self._pending >= settings.handshakes:
+            raise ServiceUnavailable(detail="draining" if self._node.draining else "too_many_connections")
+        if live.allowed_origins is not None and request.header("origin") not in live.allowed_origins:
+            raise AccessDenied(detail="origin_not_allowed")
+        if live.new_connections is not None:
+            key = f"new-connections/{live.api_id}/{live.stage}"
+            if not self._buckets.take_now(key, live.new_connections):
+                raise Throttled(detail="new_connections")
+
+    async def _ask(
+        self, door: Door, upgrade: Upgrade, invocation: Invocation, connection: Connection, route: LiveRoute
+    ) -> None:
+        try:
+            route.metrics.connects += 1
+            await run(route.steps, invocation)
+        except GatewayError as error:
+            self._refuse(door, invocation, error)
+            return
+        finally:
+            self._pending -= 1
+        reply = invocation.reply
+        self._conclude(door, upgrade, invocation, connection, Reply(200) if reply is None else reply)
+
+    def _conclude(
+        self, door: Door, upgrade: Upgrade, invocation: Invocation, connection: Connection, reply: Reply
+    ) -> None:
+        """Give the 101, or the status that `$connect` wants instead."""
+        if not 200 <= reply.status <= 299:
+            invocation.status = reply.status
+            self._log(invocation)
+            refusal = Reply(reply.status, reply.body, _refusal_headers(reply, invocation.request_id))
+            door.answer(reply_bytes(refusal, keep=True), keep=True)
+            return
+        live: LiveStage = invocation.site  # type: ignore[assignment]  # the edge made it from a LiveStage
+        protocol = reply.header("sec-websocket-protocol")
+        if live.connect is None or not live.connect.steps:
+            protocol = next((offer for offer in upgrade.subprotocols if offer in (live.subprotocols or ())), None)
+        if protocol is not None and protocol not in upgrade.subprotocols:
+            self._refuse(door, invocation, GatewayError(detail="subprotocol_not_offered"))
+            return
+        agreement = negotiate(upgrade.extensions) if live.compression and upgrade.extensions else None
+        connection.compressed = agreement is not None
+        invocation.status = 200
+        self._log(invocation)
+        if door.lost:
+            # The backend has let this client in: it learns that the client is gone, as of any other.
+            connection.close_code, connection.close_reason = ABNORMAL, "Connection lost"
+            self._node.start(self.disconnect(connection))
+            return
+        door.upgrade(_switching_protocols(upgrade.accept, protocol, agreement), connection)
+
+    def _refuse(self, door: Door, invocation: Invocation, error: GatewayError) -> None:
+        invocation.error = error
+        invocation.status = error.status
+        self._say(invocation, error)
+        self._count(invocation, error, None)
+        self._log(invocation)
+        reply = handshake_reply(error, invocation.connection.id, invocation.request_id)
+        door.answer(reply_bytes(reply, keep=True), keep=True)
+
+    # ---- messages
+
+    async def message(self, connection: Connection, message: Message) -> None:
+        """Take one message through its route, and send what it answers. Never raises."""
+        live = connection.slot.live
+        if live is None:
+            self._send(connection, uniform_error(AccessDenied.default_message, connection.id, ids.request_id()))
+            return
+        node = self._node
+        invocation = Invocation(live, "MESSAGE", "$default", connection, ids.request_id(), node.wall_ms(), message.data)
+        invocation.is_binary = message.binary
+        invocation.message_id = ids.message_id(connection.id)
+        metrics = live.unmatched
+        try:
+            route = live.route_of(invocation)
+            metrics = route.metrics
+            metrics.messages += 1
+            invocation.route_key = route.key
+            await run(route.steps, invocation)
+            if route.two_way:
+                self._answer(connection, live, invocation, metrics)
+        except GatewayError as error:
+            invocation.error = error
+            invocation.status = error.status
+            self._count(invocation, error, metrics)
+            self._say(invocation, error)
+            self._send(connection, websocket_frame(error, invocation))
+        else:
+            self._measure(invocation, metrics)
+        self._log(invocation)
+
+    def _answer(self, connection: Connection, live: LiveStage, invocation: Invocation, metrics: RouteMetrics) -> None:
+        reply = invocation.reply
+        if reply is None or not reply.body:
+            return
+        limit = live.limits.message_bytes
+        if limit and len(reply.body) > limit:
+            connection.close(TOO_BIG, "Message too big")
+            self._reasons.say("reply_too_big", api=live.api_id, stage=live.stage, connection=connection.id)
+            return
+        binary = live.binary_pass and (reply.header("content-type") or "").startswith(_BINARY_TYPE)
+        metrics.messages += 1
+        self._send(connection, reply.body if binary else as_text(reply.body), binary)
+
+    def _send(self, connection: Connection, payload: bytes, binary: bool = False) -> None:
+        try:
+            connection.send(payload, binary)
+        except Gone:
+            pass  # It left while its message was on the way; `$disconnect` tells.
+        except LimitExceeded:
+            count("reply_dropped")
+            self._reasons.say("outbox_full", connection=connection.id)
+
+    # ---- the end
+
+    async def disconnect(self, connection: Connection) -> None:
+        """Tell the `$disconnect` route that `connection` has ended. Its answer is ignored. Never raises."""
+        live = connection.slot.live
+        if live is None:
+            return
+        invocation = Invocation(live, "DISCONNECT", "$disconnect", connection, ids.request_id(), self._node.wall_ms())
+        invocation.disconnect_code = connection.close_code
+        invocation.disconnect_reason = connection.close_reason
+        invocation.headers = (
+            ("Host", connection.domain_name),
+            ("x-api-key", ""),
+            ("X-Forwarded-For", ""),
+            ("x-restapi", ""),
+        )
+        route = live.disconnect
+        if route is not None:
+            try:
+                await run(route.steps, invocation)
+            except GatewayError as error:
+                invocation.error = error
+                invocation.status = error.status
+                self._count(invocation, error, route.metrics)
+                self._say(invocation, error)
+            else:
+                self._measure(invocation, route.metrics)
+        self._log(invocation)
+
+    # ---- what the operator sees
+
+    def _log(self, invocation: Invocation) -> None:
+        line = invocation.site.log_line  # type: ignore[attr-defined]  # as above
+        if line is not None:
+            self._access_log.add(line, invocation)
+
+    def _measure(self, invocation: Invocation, metrics: RouteMetrics) -> None:
+        if invocation.integration_status >= 400:
+            metrics.integration_errors += 1
+        if invocation.request is not None:
+            metrics.observe_latency(invocation.integration_latency)
+
+    def _count(self, invocation: Invocation, error: GatewayError, metrics: RouteMetrics | None) -> None:
+        live: LiveStage = invocation.site  # type: ignore[assignment]  # as above
+        if metrics is None:
+            metrics = live.connect.metrics if live.connect is not None else live.unmatched
+        if error.status < 500:
+            metrics.client_errors += 1
+        else:
+            metrics.execution_errors += 1
+
+    def _say(self, invocation: Invocation, error: GatewayError) -> None:
+        self._reasons.say(
+            f"{error.response_type}: {error.detail or error.message}",
+            api=invocation.site.api_id,
+            stage=invocation.site.stage,
+            route=invocation.route_key,
+            connection=invocation.connection.id,
+            request=invocation.request_id,
+        )
+
+
+def as_text(payload: bytes) -> bytes:
+    """`payload` as a text frame may carry it: what is not UTF-8 becomes U+FFFD, as the service does."""
+    if payload.isascii():
+        return payload
+    return payload.decode("utf-8", "replace").encode()
+
+
+def _refusal_headers(reply: Reply, request_id: str) -> list[tuple[str, str]]:
+    headers = safe_headers(reply)
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("content-type", "application/json; charset=UTF-8"))
+    return [*headers, ("x-amz-apigw-id", request_id)]
+
+
+def _switching_protocols(accept: str, protocol: str | None, agreement: Agreement | None) -> bytes:
+    """The 101, with only what the service sends; nothing of the integration's headers but the subprotocol."""
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        f"date: {http_date()}",
+        "connection: upgrade",
+        "upgrade: websocket",
+        f"sec-websocket-accept: {accept}",
+    ]
+    if protocol is not None:
+        lines.append(f"sec-websocket-protocol: {protocol}")
+    if agreement is not None:
+        lines.append(f"sec-websocket-extensions: {agreement.response}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
