@@ -1,0 +1,254 @@
+"""The composition root: settings → stores → planes → servers. The only module that names concrete ones."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import ssl
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from aiohttp import web
+
+from wsgw import ids
+from wsgw.authorizers.management import ManagementGuard
+from wsgw.control.endpoint import ControlEndpoint
+from wsgw.definitions.access import AccessKey
+from wsgw.definitions.api import Api
+from wsgw.edge.aiohttp_door import Server
+from wsgw.edge.data_plane import DataPlane
+from wsgw.edge.lanes import Lanes
+from wsgw.edge.management import Management
+from wsgw.edge.node import Clock, Node
+from wsgw.edge.push import Push
+from wsgw.edge.websocket import WebSockets
+from wsgw.integrations.http_pool import HttpPool
+from wsgw.integrations.lambda_ import LambdaClients
+from wsgw.live.compile import Parts, compile_stage
+from wsgw.live.stages import Stages
+from wsgw.observe.lag import LoopLag
+from wsgw.observe.logs import AccessLog, Reasons
+from wsgw.observe.metrics import Metrics
+from wsgw.settings import Settings
+from wsgw.stores.memory import MemoryThrottle
+
+log = logging.getLogger("wsgw")
+
+_SWEEP = 0.25
+
+
+class Listening(NamedTuple):
+    """Where a gateway listens: `data` and `control` are URLs, `node` is its name."""
+
+    data: str
+    control: str
+    node: str
+
+
+class NotSafe(Exception):
+    """The settings would let anybody on the network push to connections; the text says what to do."""
+
+
+class App:
+    """One node: its connections, its APIs, its two ports. `start`, then `deploy` as often as needed, then `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        access_keys: Iterable[AccessKey] = (),
+        management_tokens: Iterable[str] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.node = Node(ids.node_name(), settings, clock)
+        self.stages = Stages(settings.region)
+        self.metrics = Metrics()
+        self.reasons = Reasons()
+        self.buckets = MemoryThrottle(self.node.now)
+        self.push = Push(self.node)
+        self._tokens = tuple(management_tokens) + settings.management_tokens
+        self._keys = {key.access_key_id: key for key in access_keys}
+        self._lag = LoopLag()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._servers: list[asyncio.Server] = []
+        self._message_bytes = 0
+        self._ready = "not deployed yet"
+
+    @property
+    def guarded(self) -> bool:
+        """Access keys or management tokens are configured."""
+        return bool(self._keys or self._tokens)
+
+    async def start(self) -> Listening:
+        """Open pools and ports. Raises NotSafe, and OSError for an address that cannot be listened on."""
+        settings = self.settings
+        if not self.guarded and not settings.insecure and not _is_loopback(settings.host):
+            raise NotSafe(
+                f"listening on {settings.host} without access keys or management tokens would let anybody who reaches "
+                "it push to connections: configure accessKeys or management_tokens, or give --insecure"
+            )
+        self._open_pools()
+        self._access_stream = _access_stream(settings.access_log)
+        self.access_log = AccessLog(self._access_stream)
+        sockets = WebSockets(self.node, self.buckets, self.access_log, self.reasons)
+        guard = ManagementGuard(
+            self._keys.values(),
+            self._tokens,
+            region=settings.region,
+            account_id=settings.account_id,
+            now=time.time,
+            skew=settings.clock_skew_seconds,
+        )
+        management = Management(self.push, guard, settings, self.access_log, self.reasons)
+        plane = DataPlane(self.stages, sockets, management, settings)
+        self._server = Server(plane, settings, self._body_limit)
+        self._lanes = Lanes(plane, self._server, settings, self.node.now, self._body_limit)
+        self._gauges()
+        data = await self._listen_data()
+        control = await self._listen_control()
+        self._lag.start()
+        self._sweep()
+        return Listening(data, control, self.node.name)
+
+    def _open_pools(self) -> None:
+        settings = self.settings
+        self._pool = HttpPool(
+            limit_per_host=settings.http_connections_per_host,
+            keepalive=settings.http_keepalive_seconds,
+            max_response_bytes=settings.http_response_bytes,
+            connect_timeout=settings.http_connect_seconds,
+            circuit_failures=settings.circuit_failures,
+        )
+        self._lambda = LambdaClients(max_connections=settings.lambda_connections)
+
+    def _body_limit(self) -> int:
+        """The largest body that any API takes; 0 for no bound."""
+        return self._message_bytes
+
+    # ---- deployments
+
+    def deploy(self, apis: Sequence[Api], base: Path | None = None) -> None:
+        """Serve exactly `apis`. Raises DefinitionError, and then serves what it served before.
+
+        base: the directory that Python handlers are looked for in.
+        """
+        parts = Parts(
+            settings=self.settings,
+            buckets=self.buckets,
+            metrics=self.metrics,
+            http_pool=self._pool,
+            lambda_clients=self._lambda,
+            connections=self.push,
+            base=base or Path.cwd(),
+        )
+        stages = [compile_stage(api, stage, parts) for api in apis for stage in api.stages.values()]
+        self.stages.deploy(stages)
+        limits = [live.limits.message_bytes for live in stages]
+        self._message_bytes = 0 if 0 in limits else max(limits, default=131_072)
+        self._ready = ""
+
+    # ---- ports
+
+    async def _listen_data(self) -> str:
+        settings = self.settings
+        context = None
+        if settings.tls_cert:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
+        factory = self._lanes if settings.lanes else self._server
+        server = await asyncio.get_running_loop().create_server(
+            factory,
+            settings.host,
+            settings.port,
+            ssl=context,
+            backlog=settings.backlog,
+        )
+        self._servers.append(server)
+        host, port = server.sockets[0].getsockname()[:2]
+        return f"{'https' if context else 'http'}://{_in_url(host)}:{port}"
+
+    async def _listen_control(self) -> str:
+        settings = self.settings
+        endpoint = ControlEndpoint(self.node, self.push, self.metrics, self._why_not_ready, settings.control_host)
+        self._control = web.AppRunner(endpoint.application(), access_log=None, handle_signals=False)
+        await self._control.setup()
+        site = web.TCPSite(self._control, settings.control_host, settings.control_port)
+        await site.start()
+        host, port = self._control.addresses[0][:2]
+        return f"http://{_in_url(host)}:{port}"
+
+    def _why_not_ready(self) -> str:
+        return "draining" if self.node.draining else self._ready
+
+    def _gauges(self) -> None:
+        gauge = self.metrics.gauge
+        gauge("connections", "Open connections", lambda: len(self.node))
+        gauge("event_loop_lag_p99_seconds", "How late timers fire, 99 in 100", lambda: self._lag.quantile(0.99))
+        gauge("event_loop_lag_max_seconds", "How late timers fire at worst", lambda: self._lag.quantile(1))
+        gauge("backend_connections", "Connections to HTTP backends", lambda: self._pool.counts().open)
+        gauge("backend_calls_waiting", "Calls that wait for a connection", lambda: self._pool.counts().waiting)
+        self.metrics.gauge_by_stage(
+            "stage_connections",
+            "Open connections by stage",
+            lambda: [(key, float(slot.connections)) for key, slot in self.stages.slots()],
+        )
+
+    def _sweep(self) -> None:
+        try:
+            self.node.sweep()
+            self._lanes.sweep()
+            self._server.sweep(time.monotonic())
+        except Exception:
+            log.exception("the sweep failed")
+        self._sweeper = asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
+
+    # ---- the end
+
+    async def stop(self, *, drain: float | None = None) -> int:
+        """Stop accepting, close all connections with 1001 spread over `drain` seconds, let what runs finish.
+
+        Gives how many invocations had to be cut off after `stop_seconds`.
+        """
+        settings = self.settings
+        for server in self._servers:
+            server.close()
+        if hasattr(self, "_lanes"):
+            self._lanes.close()
+            await self.node.drain(settings.drain_seconds if drain is None else drain)
+            cut_off = await self.node.finish(settings.stop_seconds)
+            await self._server.shutdown(1)
+            self._lag.stop()
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+            await self._control.cleanup()
+            await self._pool.close()
+            await self._lambda.close()
+            self.access_log.close()
+            if self._access_stream is not None and self._access_stream is not sys.stderr.buffer:
+                self._access_stream.close()
+            return cut_off
+        return 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _access_stream(name: str) -> BinaryIO | None:
+    if not name:
+        return None
+    if name == "-":
+        return sys.stderr.buffer
+    return Path(name).open("ab")

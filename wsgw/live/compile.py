@@ -1,0 +1,201 @@
+"""One stage of an Api made ready to run: every route gets the steps that it needs, bound, in API Gateway's order.
+
+Whatever can be decided at deployment is decided here; what a route doesn't use costs it nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsgw.definitions.access import ThrottleSettings
+from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.route import DEFAULT_KEY, LIFECYCLE_KEYS, Integration, Route
+from wsgw.errors import DefinitionError
+from wsgw.ids import api_tag
+from wsgw.integrations.base import Invoker
+from wsgw.integrations.handler_context import Connections
+from wsgw.integrations.http import HttpIntegration
+from wsgw.integrations.http_pool import HttpPool
+from wsgw.integrations.lambda_ import LambdaClients, LambdaIntegration
+from wsgw.integrations.local import PythonIntegration, load_handler
+from wsgw.invocation import Invocation
+from wsgw.live.route_table import LiveRoute, LiveStage
+from wsgw.mapping.log_format import DEFAULT_LOG_FORMAT, compile_log_format
+from wsgw.mapping.parameters import compile_parameters, required_parameters, stage_variables_in
+from wsgw.mapping.selection import response_selector, response_template_selector, route_selector
+from wsgw.mapping.template import compile_template
+from wsgw.observe.metrics import Metrics
+from wsgw.pipeline.backend_headers import Lines, connect_lines, disconnect_lines, message_lines
+from wsgw.pipeline.integrate import integrate
+from wsgw.pipeline.run import Step
+from wsgw.pipeline.throttle import throttle
+from wsgw.pipeline.transform import (
+    MappedResponse,
+    Target,
+    Templates,
+    map_connect_to_http_proxy,
+    map_response,
+    map_to_event,
+    map_to_http,
+    map_to_http_proxy,
+    mock,
+)
+from wsgw.pipeline.validate import required, schema_check, validate
+from wsgw.settings import Settings
+from wsgw.stores.base import Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a stage is built with. `base`: the directory that Python handlers are looked for in."""
+
+    settings: Settings
+    buckets: Throttle
+    metrics: Metrics
+    http_pool: HttpPool
+    lambda_clients: LambdaClients
+    connections: Connections
+    base: Path
+
+
+def compile_stage(api: Api, stage: Stage, parts: Parts) -> LiveStage:
+    """`stage` of `api`, ready to serve. Raises DefinitionError naming the route that cannot be."""
+    live = LiveStage()
+    live.api_id = api.id
+    live.api_tag = api_tag(api.id)
+    live.stage = stage.name
+    live.stage_variables = stage.variables
+    live.limits = limits = stage.limits
+    live.text_bytes = min(limit or 65_535 for limit in (limits.frame_bytes, limits.message_bytes, 65_535))
+    live.select = route_selector(api.route_selection_expression)
+    live.unmatched = parts.metrics.route(api.id, stage.name, "")
+    live.management = parts.metrics.route(api.id, stage.name, "POST /@connections/{connectionId}")
+    live.log_line = _log_line(stage)
+    live.allowed_origins = None if stage.allowed_origins is None else frozenset(stage.allowed_origins)
+    live.subprotocols = stage.subprotocols
+    live.concurrency = stage.concurrency
+    live.binary_pass = api.binary_messages == "PASS"
+    settings = parts.settings
+    live.heartbeat = settings.heartbeat_seconds if stage.heartbeat_seconds is None else stage.heartbeat_seconds
+    live.compression = settings.compression if stage.compression is None else stage.compression
+    rate = limits.new_connections_per_second
+    live.new_connections = (
+        ThrottleSettings(rate_limit=rate, burst_limit=max(1, limits.new_connections_burst)) if rate else None
+    )
+    routes = {key: _live_route(api, stage, route, parts) for key, route in api.routes.items()}
+    live.connect, live.disconnect = routes.pop("$connect", None), routes.pop("$disconnect", None)
+    live.default = routes.pop(DEFAULT_KEY, None)
+    live.routes = routes
+    return live
+
+
+def _log_line(stage: Stage) -> Callable[[Invocation], str] | None:
+    if stage.access_log_format is None:
+        return None
+    return compile_log_format(stage.access_log_format or DEFAULT_LOG_FORMAT)
+
+
+def _live_route(api: Api, stage: Stage, route: Route, parts: Parts) -> LiveRoute:
+    try:
+        steps = steps_for(api, stage, route, parts)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error}"]) from error
+    metrics = parts.metrics.route(api.id, stage.name, route.key)
+    return LiveRoute(route.key, steps, metrics, two_way=route.two_way)
+
+
+def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:
+    """The steps that `route` needs, in API Gateway's order. Raises ValueError for what cannot be made ready."""
+    steps: list[Step] = []
+    limit = route.throttle or stage.route_throttles.get(route.key) or stage.throttle
+    if limit is not None:
+        steps.append(throttle(parts.buckets, f"route/{api.id}/{stage.name}/{route.key}", limit))
+    if any(route.request_parameters.values()):
+        steps.append(required(required_parameters(route.request_parameters)))
+    if route.model_selection_expression and route.key not in LIFECYCLE_KEYS:
+        checks = {key: schema_check(api.models[name]) for key, name in route.request_models.items()}
+        steps.append(validate(route_selector(route.model_selection_expression), checks))
+    if route.integration is not None:
+        steps += _integration_steps(api, stage, route, route.integration, parts)
+    return tuple(steps)
+
+
+def _integration_steps(api: Api, stage: Stage, route: Route, integration: Integration, parts: Parts) -> list[Step]:
+    if integration.type == "MOCK":
+        return [mock(_request_templates(integration)), *_response_steps(route, integration)]
+    if integration.type in ("AWS_PROXY", "PYTHON"):
+        uri = stage_variables_in(integration.uri)(stage.variables)
+        invoker: Invoker
+        if integration.type == "AWS_PROXY":
+            invoker = LambdaIntegration(parts.lambda_clients)
+        else:
+            invoker = PythonIntegration(load_handler(uri, parts.base), parts.connections)
+        return [map_to_event(uri, _timeout(stage, integration)), integrate(invoker)]
+    if integration.type == "AWS":
+        raise ValueError("AWS integrations are not served by this version; use HTTP, AWS_PROXY or MOCK")
+    mapping = _http_mapping(api, stage, route, integration, parts)
+    steps = [mapping, integrate(HttpIntegration(parts.http_pool))]
+    return steps if integration.type == "HTTP_PROXY" else [*steps, *_response_steps(route, integration)]
+
+
+def _timeout(stage: Stage, integration: Integration) -> float:
+    """Seconds: the integration's own, but no more than the stage allows."""
+    allowed = stage.limits.timeout_ms or integration.timeout_ms
+    return min(integration.timeout_ms, allowed) / 1000
+
+
+def _http_mapping(api: Api, stage: Stage, route: Route, integration: Integration, parts: Parts) -> Step:
+    """The map_request step of an HTTP or HTTP_PROXY integration."""
+    url = stage_variables_in(integration.uri)(stage.variables)
+    if "{" not in url:
+        parts.http_pool.target(url)  # a URL that cannot be called is found out now, not with the first message
+    target = Target(integration.method, url, _timeout(stage, integration))
+    parameters = None
+    if integration.request_parameters:
+        parameters = compile_parameters(integration.request_parameters, route.key in LIFECYCLE_KEYS)
+    lines = _lines(api, stage, route, integration, parts.settings)
+    if integration.type == "HTTP":
+        return map_to_http(target, lines, _request_templates(integration), parameters, integration.content_handling)
+    if route.key == "$connect":
+        return map_connect_to_http_proxy(target, lines, parameters)
+    return map_to_http_proxy(target, lines, parameters, integration.content_handling)
+
+
+def _lines(api: Api, stage: Stage, route: Route, integration: Integration, settings: Settings) -> Lines:
+    if route.key == "$connect":
+        return connect_lines(api.id, stage.name, strict=settings.strict)
+    if route.key == "$disconnect":
+        return disconnect_lines(api.id, stage.name, strict=settings.strict)
+    # A mapped Content-Type replaces ours, so ours must not be sent beside it.
+    mapped = any(key.lower() == "integration.request.header.content-type" for key in integration.request_parameters)
+    content_type = None if mapped else "application/json"
+    return message_lines(api.id, stage.name, route.key, content_type=content_type, strict=settings.strict)
+
+
+def _request_templates(integration: Integration) -> Templates:
+    expression = integration.template_selection_expression
+    return Templates(
+        {key: compile_template(text) for key, text in integration.request_templates.items()},
+        route_selector(expression) if expression else None,
+        integration.passthrough_behavior,
+    )
+
+
+def _response_steps(route: Route, integration: Integration) -> list[Step]:
+    """Nothing where nobody will see the result: a one-way message, `$disconnect`, a `$connect` that maps nothing."""
+    if route.key == "$disconnect" or (route.key != "$connect" and not route.two_way):
+        return []
+    if route.key == "$connect" and not integration.responses:
+        return []
+    responses = []
+    for response in integration.responses:
+        expression = response.template_selection_expression
+        templates = Templates(
+            {key: compile_template(text) for key, text in response.response_templates.items()},
+            response_template_selector(expression) if expression else None,
+            "WHEN_NO_MATCH",
+        )
+        responses.append(MappedResponse(templates, response.content_handling))
+    return [map_response(response_selector([response.key for response in integration.responses]), responses)]

@@ -1,0 +1,1 @@
+"""What an operator sees: logs, access logs, metrics. May import what is below it; nothing here is waited for."""

@@ -1,0 +1,139 @@
+"""Logs: one JSON object a line on standard error, and access logs written off the path.
+
+Logs carry ids (api, stage, route, connection, request) and reason codes; never bodies, tokens, keys or query strings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO
+
+import orjson
+
+from wsgw.invocation import Invocation
+from wsgw.observe.metrics import count
+
+LogLine = Callable[[Invocation], str]
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class JsonFormatter(logging.Formatter):
+    """One line: time, level, logger, message, and the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(entry).decode()
+
+
+def configure(level: str) -> None:
+    """Send the log to standard error from `level` up. Raises ValueError for a level that does not exist."""
+    if level not in _LEVELS:
+        raise ValueError(f"log_level: {level!r} is none of {', '.join(_LEVELS)}")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
+    # These speak of every request at INFO or below; what matters of it is in our own lines.
+    for noisy in ("aiohttp.access", "botocore", "aiobotocore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class Reasons:
+    """Log lines about invocations that went wrong: reason codes with ids, at most `most` a second of each reason.
+
+    What is held back is counted, and said in the next line of that reason.
+    """
+
+    def __init__(self, most: int = 10, now: Callable[[], float] = time.monotonic) -> None:
+        self._log = logging.getLogger("wsgw.reasons")
+        self._most = most
+        self._now = now
+        self._seen: dict[str, list[float]] = {}  # reason: [second, lines in it, held back]
+
+    def say(self, reason: str, **ids: str) -> None:
+        """Log `reason`, a short text without anything a client sent, and `ids`."""
+        second = float(int(self._now()))
+        seen = self._seen.setdefault(reason[:120], [second, 0, 0])
+        if seen[0] != second:
+            seen[0], seen[1] = second, 0
+        seen[1] += 1
+        if seen[1] > self._most:
+            seen[2] += 1
+            count("log_lines_held_back")
+            return
+        held_back, seen[2] = int(seen[2]), 0
+        if len(self._seen) > 1_000:
+            self._seen.clear()
+        text = " ".join(f"{name}={value}" for name, value in ids.items() if value)
+        self._log.warning("%s %s%s", reason, text, f" held_back={held_back}" if held_back else "")
+
+
+class AccessLog:
+    """Access log lines, formatted and written in batches, some times a second, by a thread of their own.
+
+    A write that falls behind loses lines rather than memory: beyond `most` waiting records they are dropped,
+    and counted.
+    """
+
+    def __init__(self, stream: BinaryIO | None, *, every: float = 0.2, most: int = 200_000) -> None:
+        self._stream = stream
+        self._every = every
+        self._most = most
+        self._waiting: list[tuple[LogLine, Invocation]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="access-log")
+        self._in_flight = 0
+
+    def add(self, line: LogLine, invocation: Invocation) -> None:
+        """Log `invocation`, whose fields do not change any more."""
+        if self._stream is None:
+            return
+        if len(self._waiting) >= self._most:
+            count("access_log_dropped")
+            return
+        self._waiting.append((line, invocation))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._every, self.flush)
+
+    def flush(self) -> None:
+        """Format what waits and hand it to the writing thread."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        if not waiting or self._stream is None:
+            return
+        if self._in_flight >= 4:
+            count("access_log_dropped", len(waiting))
+            return
+        data = "\n".join([line(invocation) for line, invocation in waiting]) + "\n"
+        self._in_flight += 1
+        self._writer.submit(self._write, data)
+
+    def _write(self, data: str) -> None:
+        assert self._stream is not None
+        try:
+            self._stream.write(data.encode("utf-8", "backslashreplace"))
+            self._stream.flush()
+        except (OSError, ValueError):
+            # Disk full, pipe closed: serving goes on without the lines.
+            count("access_log_dropped", data.count("\n"))
+        finally:
+            self._in_flight -= 1
+
+    def close(self) -> None:
+        """Write what waits and end the thread; the stream stays its owner's."""
+        self.flush()
+        self._writer.shutdown(wait=True)
