@@ -1,0 +1,165 @@
+"""`wsgw check`: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsgw.cli.check import check
+from wsgw.cli.definition_files import read_definitions
+
+SOUND = """\
+apis:
+  chat:
+    protocol: WEBSOCKET
+    routeSelectionExpression: $request.body.action
+    routes:
+      $default: http://localhost:9000/
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs the command on files of these names and texts, in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(**files: str | bytes) -> Result:
+        for name, text in files.items():
+            Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return CliRunner().invoke(check, list(files))
+
+    return run
+
+
+def test_a_sound_file_exits_with_0(run):
+    result = run(sound=SOUND)
+    assert result.output == "1 file, 1 API: 0 errors, 0 warnings\n"
+    assert result.exit_code == 0
+
+
+def test_warnings_alone_exit_with_0(run):
+    result = run(file=SOUND + "    stages: {prod: {routeSettings: {send: {throttlingRateLimit: 1}}}}\n")
+    assert result.output.splitlines() == [
+        "file:7: warning: apis.chat.stages.prod.routeSettings.send: there is no route with this key (routes: $default)",
+        "1 file, 1 API: 0 errors, 1 warning",
+    ]
+    assert result.exit_code == 0
+
+
+def test_every_finding_is_a_line_in_the_order_of_the_files(run):
+    first = SOUND + "      send: {integration: {type: AWS}}\n      other: {apiKeyRequired: true}\n"
+    second = "apis:\n  pets:\n    protocol: HTTP\n  dogs:\n    protocol: WEBSOCKET\n    rutes: {}\n"
+    result = run(first=first, second=second, third="a: [", fourth="")
+    assert [line.partition(" (")[0] for line in result.output.splitlines()] == [
+        "first:7: error: apis.chat.routes.send.integration.type: AWS integrations are not served by this version",
+        "first:8: error: apis.chat.routes.other.integration: the route calls nothing",
+        "first:8: error: apis.chat.routes.other.apiKeyRequired: API keys are not served by this version",
+        "second:3: error: apis.pets.protocol: HTTP APIs are not served by this version",
+        "second:6: error: apis.dogs.rutes: there is no such key",
+        "third:2:1: error: not readable as YAML: did not find expected node content",
+        "fourth:1:1: error: the file is empty",
+        "4 files, 1 API: 7 errors, 0 warnings",
+    ]
+    assert result.exit_code == 1
+
+
+def test_what_only_a_compiler_can_tell_is_found_too(run):
+    result = run(file=SOUND.replace("$request.body.action", "${request.body.action"))
+    assert result.output.startswith("file:4: error: apis.chat.routeSelectionExpression: selection expression")
+    assert result.exit_code == 1
+
+
+def test_a_missing_file_is_a_finding(run):
+    result = CliRunner().invoke(check, ["gone.yaml"])
+    assert result.output.splitlines() == [
+        "gone.yaml: error: cannot be read: No such file or directory (name a definition file)",
+        "1 file, 0 APIs: 1 error, 0 warnings",
+    ]
+    assert result.exit_code == 1
+
+
+def test_a_directory_is_a_finding(run, tmp_path):
+    assert "cannot be read: Is a directory" in CliRunner().invoke(check, [str(tmp_path)]).output
+
+
+def test_a_huge_file_is_refused(run):
+    result = run(file=b"x: y\n" * 2_000_000)
+    assert result.output.startswith("file:1:1: error: the file has more than 4 MiB (split it)")
+
+
+def test_without_files_it_is_wrong_use():
+    assert CliRunner().invoke(check, []).exit_code == 2
+
+
+def test_secrets_are_read_from_the_environment_and_never_printed(run, monkeypatch):
+    monkeypatch.setenv("CHAT_SECRET", "canary")
+    result = run(file=SOUND + "accessKeys: {A: {secret: ${CHAT_SECRET}, principal: 5}, B: {secret: ${CHAT_SECRET}}}\n")
+    assert "accessKeys.A.principal: a number where text is expected" in result.output
+    assert "canary" not in result.output
+
+
+def test_an_api_without_stages_is_given_one(tmp_path):
+    file = tmp_path / "f"
+    file.write_text(SOUND)
+    assert list(read_definitions([file], {}).apis[0].stages) == ["prod"]
+    assert list(read_definitions([file], {}, stage="dev").apis[0].stages) == ["dev"]
+
+
+def test_several_files_are_one_whole(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text(SOUND)
+    two.write_text("accessKeys: {A: {secret: '${S}'}}\nmanagementTokens: [t]")
+    definitions = read_definitions([one, two], {"S": "x"})
+    assert definitions.findings == ()
+    assert [api.id for api in definitions.apis] == ["chat"]
+    assert [key.secret for key in definitions.access_keys] == ["x"]
+    assert definitions.management_tokens == ("t",)
+
+
+TEXT = st.text(alphabet="$.{}[]()*?'\"\\\\#/ aif:set1\n\r\u00e9", max_size=12) | st.sampled_from(
+    ["$default", "$request.body.action", "/2../", "http://h/${stageVariables.x}", "context.connectionId", "{}", "1"]
+)
+TEXTS = st.dictionaries(TEXT, TEXT, max_size=2)
+INTEGRATION = st.fixed_dictionaries(
+    {"type": st.sampled_from(["HTTP", "HTTP_PROXY", "MOCK", "AWS_PROXY", "PYTHON", "AWS"])},
+    optional={
+        "uri": TEXT,
+        "method": TEXT,
+        "requestTemplates": TEXTS,
+        "requestParameters": TEXTS,
+        "templateSelectionExpression": TEXT,
+        "integrationResponses": st.dictionaries(TEXT, st.fixed_dictionaries({}, optional={"responseTemplates": TEXTS})),
+    },
+)
+ROUTE = TEXT | st.fixed_dictionaries(
+    {"integration": INTEGRATION},
+    optional={
+        "twoWay": st.booleans(),
+        "modelSelectionExpression": TEXT,
+        "requestModels": TEXTS,
+        "requestParameters": st.dictionaries(TEXT, st.booleans(), max_size=1),
+    },
+)
+SCHEMA = TEXT | st.dictionaries(st.sampled_from(["type", "$ref", "pattern", "properties", "required"]), TEXT | TEXTS)
+STAGE = st.fixed_dictionaries({}, optional={"accessLog": TEXT, "variables": TEXTS, "allowedOrigins": st.lists(TEXT)})
+API = st.fixed_dictionaries(
+    {"protocol": st.just("WEBSOCKET"), "routeSelectionExpression": TEXT},
+    optional={
+        "routes": st.dictionaries(TEXT, ROUTE, max_size=3),
+        "models": st.dictionaries(TEXT, st.fixed_dictionaries({"schema": SCHEMA}), max_size=1),
+        "stages": st.dictionaries(TEXT, STAGE, max_size=2),
+    },
+)
+
+
+@given(st.dictionaries(TEXT, API, max_size=2))
+def test_whatever_a_definition_says_it_gives_findings_and_never_a_traceback(tmp_path_factory, apis):
+    file = tmp_path_factory.getbasetemp() / "generated"
+    file.write_bytes(orjson.dumps({"apis": apis}))
+    definitions = read_definitions([file], {})
+    assert all(finding.file == str(file) and finding.message for finding in definitions.findings)

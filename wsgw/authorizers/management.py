@@ -1,0 +1,178 @@
+"""Who may use `@connections`: signed requests that a policy allows, bearer tokens, or the loopback interface alone.
+
+API Gateway evaluates `execute-api:ManageConnections` on the route's template, `{connectionId}` literally, so that no
+policy can single out a connection. Tokens and the loopback rule are ours.
+Source: developer guide, "Use @connections commands in your backend service"; refusals as recorded on the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
+from typing import Final, NamedTuple
+
+from wsgw.authorizers.iam import SignatureVerifier, SignedRequest
+from wsgw.authorizers.policy import Decision, Policy, PolicyError, compile_policy, evaluate
+from wsgw.definitions.access import AccessKey
+from wsgw.errors import AccessDenied, Forbidden, UnrecognizedClient
+
+ACTION: Final = "execute-api:ManageConnections"
+
+_DECISIONS_KEPT: Final = 4096
+_TOKEN_HEADERS_KEPT: Final = 64
+_BECAUSE: Final = {
+    Decision.EXPLICIT_DENY: "with an explicit deny in an identity-based policy",
+    Decision.IMPLICIT_DENY: f"because no identity-based policy allows the {ACTION} action",
+}
+
+
+class _Grant(NamedTuple):
+    """What one key may do. No policies at all allow everything."""
+
+    policies: tuple[Policy, ...]
+    uses_context: bool
+
+
+class ManagementGuard:
+    """Decides on every caller of `@connections`.
+
+    keys: who may sign requests. tokens: what may stand after `Bearer`; only their hashes are kept. `now` gives epoch
+    seconds, `skew` is how far a signature's date may be off, in seconds; any region may be signed for, as `region` and
+    `account_id` only name the resource. Raises PolicyError for a key's malformed policy.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[AccessKey],
+        tokens: Iterable[str],
+        *,
+        region: str,
+        account_id: str,
+        now: Callable[[], float],
+        skew: float = 300,
+        allow_unsigned_payload: bool = False,
+    ) -> None:
+        by_id = {key.access_key_id: key for key in keys}
+        self._grants = {key.access_key_id: _grant(key) for key in by_id.values()}
+        self._tokens = frozenset(_digest(token) for token in tokens if token)
+        self._open_to_loopback = not by_id and not self._tokens
+        self._signatures = SignatureVerifier(
+            by_id.get, now=now, skew=skew, allow_unsigned_payload=allow_unsigned_payload
+        )
+        self._region = region
+        self._account_id = account_id
+        self._now = now
+        self._token_headers: dict[str, None] = {}
+        self._decisions: dict[tuple[str, str, str, str], Decision] = {}
+
+    @property
+    def open_to_loopback(self) -> bool:
+        """Whether neither keys nor tokens are configured: callers on this machine are let in, and only they."""
+        return self._open_to_loopback
+
+    def check(self, request: SignedRequest, peer: str, api_id: str, stage: str, *, proxied: bool = False) -> str:
+        """Who calls: a principal's ARN, `token` or `loopback`.
+
+        peer: the caller's address, also `aws:SourceIp` in policies. proxied: the request came through a proxy, so that
+        a loopback address proves nothing.
+
+        Raises AccessDenied where policies do not allow the call, Forbidden where only the loopback interface is let in,
+        and what SignatureVerifier.verify raises; UnrecognizedClient stands for a wrong token too.
+        """
+        if self._open_to_loopback:
+            if proxied or not _is_loopback(peer):
+                raise Forbidden(detail="neither access keys nor management tokens are configured")
+            return "loopback"
+        if self._tokens and self._has_token(request.headers):
+            return "token"
+        key = self._signatures.verify(request)
+        self._authorize(key, request, peer, api_id, stage)
+        return key.principal
+
+    def _has_token(self, headers: Sequence[tuple[str, str]]) -> bool:
+        """Whether a token came along; False for another kind of authorization, or none."""
+        given = [value for name, value in headers if name.lower() == "authorization"]
+        if len(given) != 1:
+            return False
+        if given[0] in self._token_headers:
+            return True
+        scheme, _, token = given[0].partition(" ")
+        if scheme.lower() != "bearer":
+            return False
+        # Looked up by hash: how long that takes says nothing about how much of a guess was right.
+        if _digest(token.strip()) not in self._tokens:
+            raise UnrecognizedClient
+        if len(self._token_headers) < _TOKEN_HEADERS_KEPT:
+            self._token_headers[given[0]] = None
+        return True
+
+    def _authorize(self, key: AccessKey, request: SignedRequest, peer: str, api_id: str, stage: str) -> None:
+        grant = self._grants[key.access_key_id]
+        if not grant.policies:
+            return
+        about = (key.access_key_id, api_id, stage, request.method)
+        decision = self._decisions.get(about)
+        if decision is None:
+            context = self._context(key, request, peer) if grant.uses_context else {}
+            decision = evaluate(grant.policies, ACTION, self._resource(self._account_id, *about[1:]), context)
+            if not grant.uses_context and len(self._decisions) < _DECISIONS_KEPT:
+                self._decisions[about] = decision
+        if decision is not Decision.ALLOW:
+            masked = self._resource(f"********{self._account_id[-4:]}", *about[1:])
+            raise AccessDenied(
+                f"User: {key.principal} is not authorized to perform: {ACTION} "
+                f"on resource: {masked} {_BECAUSE[decision]}"
+            )
+
+    def _resource(self, account_id: str, api_id: str, stage: str, method: str) -> str:
+        path = f"{api_id}/{stage}/{method}/@connections/{{connectionId}}"
+        return f"arn:aws:execute-api:{self._region}:{account_id}:{path}"
+
+    def _context(self, key: AccessKey, request: SignedRequest, peer: str) -> Mapping[str, str]:
+        now = self._now()
+        parts = key.principal.split(":", 5)
+        context = {
+            "aws:SourceIp": peer,
+            "aws:CurrentTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "aws:EpochTime": str(int(now)),
+            "aws:PrincipalArn": key.principal,
+        }
+        if len(parts) == 6:
+            context["aws:PrincipalAccount"] = parts[4]
+            if parts[5].startswith("user/"):
+                context["aws:username"] = parts[5].rpartition("/")[2]
+        for name, value in request.headers:
+            if name.lower() in ("user-agent", "referer"):
+                context["aws:UserAgent" if name.lower() == "user-agent" else "aws:Referer"] = value
+        return context
+
+
+def _grant(key: AccessKey) -> _Grant:
+    policies = []
+    faults: list[str] = []
+    for index, document in enumerate(key.policies):
+        try:
+            policies.append(compile_policy(document))
+        except PolicyError as error:
+            faults += [f"{key.access_key_id}.policies[{index}].{fault}" for fault in error.faults]
+    if faults:
+        raise PolicyError(faults)
+    return _Grant(tuple(policies), any(policy.uses_context for policy in policies))
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(peer: str) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback

@@ -1,0 +1,56 @@
+"""Definition files on disk → what they define, with everything that is wrong: the one place that opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from wsgw.definitions.access import AccessKey
+from wsgw.definitions.api import Api
+from wsgw.definitions.check import check
+from wsgw.definitions.finding import Finding
+from wsgw.definitions.freeze import DEFAULT_STAGE, broken, freeze
+from wsgw.formats.parse import Parsed, merged, parse
+from wsgw.formats.yaml import MOST_BYTES
+from wsgw.live.prove import prove
+
+
+class Definitions(NamedTuple):
+    """What files define. An API that cannot be frozen is not among `apis`; `findings` are in the order of the files."""
+
+    apis: tuple[Api, ...]
+    access_keys: tuple[AccessKey, ...]
+    management_tokens: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_definitions(paths: Sequence[Path], env: Mapping[str, str], *, stage: str = DEFAULT_STAGE) -> Definitions:
+    """What the files at `paths` define, checked as a whole; whatever is wrong is a finding, nothing is raised.
+
+    `env` answers for `${NAME}` in secrets; `stage` is the stage of an API that names none.
+    """
+    parsed = merged([_read(path, env) for path in paths])
+    apis: list[Api] = []
+    findings = list(parsed.findings)
+    for document in parsed.documents:
+        faults = broken(document)
+        if not faults:
+            api = freeze(document, stage)
+            apis.append(api)
+            faults = check(api) + prove(api)
+        findings += [parsed.placed(fault) for fault in faults]
+    files = {str(path): number for number, path in enumerate(paths)}
+    findings.sort(key=lambda finding: (files.get(finding.file, 0), finding.line, finding.column))
+    return Definitions(tuple(apis), parsed.access_keys, parsed.management_tokens, tuple(dict.fromkeys(findings)))
+
+
+def _read(path: Path, env: Mapping[str, str]) -> Parsed:
+    try:
+        with path.open("rb") as file:
+            # One byte more than may be there: `parse` then says that it is too large.
+            text = file.read(MOST_BYTES + 1)
+    except OSError as fault:
+        message = f"cannot be read: {fault.strerror or fault}"
+        return Parsed(findings=(Finding(message=message, remedy="name a definition file", file=str(path)),))
+    return parse(text, str(path), env)
