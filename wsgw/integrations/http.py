@@ -1,0 +1,21 @@
+"""HTTP integrations: the backend's answer as it came, over the shared pool."""
+
+from __future__ import annotations
+
+from wsgw.integrations.http_pool import HttpPool, header_block
+from wsgw.invocation import IntegrationRequest, Reply
+
+
+class HttpIntegration:
+    """Calls an HTTP backend. `pool` is shared by all routes; whoever opened it closes it."""
+
+    __slots__ = ("_pool",)
+
+    def __init__(self, pool: HttpPool) -> None:
+        self._pool = pool
+
+    async def invoke(self, request: IntegrationRequest) -> Reply:
+        """Raises what HttpPool.send raises: all of it is GatewayErrors already."""
+        pool = self._pool
+        lines = request.lines + header_block(request.headers) if request.headers else request.lines
+        return await pool.send_to(pool.target(request.url), request.method, lines, request.body, request.timeout)

@@ -1,0 +1,170 @@
+"""Reading one HTTP/1.1 answer after another out of bytes, strictly and within bounds; no I/O.
+
+HTTP/1.0 and 1.1 only, nothing before the status line, no Content-Length beside Transfer-Encoding, no transfer coding
+but `chunked`, no change of protocol, bounded heads and bodies. 1xx answers are passed over.
+Source: RFC 9112 sections 4 to 9; llhttp does the parsing.
+"""
+
+from __future__ import annotations
+
+import httptools
+
+from wsgw.invocation import Reply
+
+MAX_HEAD = 65_536
+_STATUS_LINES = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_START = len(_STATUS_LINES[0])
+
+
+class Refused(Exception):
+    """The answer can't be accepted. `reason` is a code: `invalid_response`, `response_too_large`, …"""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class AnswerReader:
+    """Reads answers with bodies of up to `max_body` bytes. `reset` comes between two; `head_only` is set for HEAD.
+
+    received: bytes of the answer so far (not counted further once its head is read)
+    keep: after an answer, whether another may follow on the same connection: not where bytes beyond the answer have
+    come, and not after HEAD, since llhttp can't be told that its Content-Length is not followed by a body.
+    """
+
+    __slots__ = (
+        "_body",
+        "_chunked",
+        "_headers",
+        "_in_body",
+        "_interim",
+        "_max_body",
+        "_parser",
+        "_reply",
+        "_start",
+        "head_only",
+        "keep",
+        "received",
+    )
+
+    def __init__(self, max_body: int) -> None:
+        self._max_body = max_body
+        self._parser = httptools.HttpResponseParser(self)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last answer; a new one is to come."""
+        self.head_only = False
+        self._start = b""
+        self._interim = self._in_body = self._chunked = False
+        self._headers: list[tuple[str, str]] = []
+        self._body: bytes | bytearray = b""
+        self._reply: Reply | None = None
+        self.keep = True
+        self.received = 0
+
+    def feed(self, data: bytes) -> Reply | None:
+        """Take bytes; gives the answer when it is complete. Raises Refused; the reader is then of no more use."""
+        if not self._in_body:
+            before = self.received
+            self.received = before + len(data)
+            if before < _START:
+                data = self._start + data
+                if not self._begins(data):
+                    return None
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._reply is None:
+                cause = error.__context__
+                raise cause if isinstance(cause, Refused) else Refused("invalid_response") from error
+            self.keep = False
+        if self._reply is None and not self._in_body and self.received > MAX_HEAD:
+            raise Refused("response_head_too_large")
+        return self._reply
+
+    def end(self) -> Reply | None:
+        """The connection has ended in order: the answer, if it is one that only this ends (RFC 9112 section 6.3)."""
+        sized = any(name.lower() == "content-length" for name, _ in self._headers)
+        if not self._in_body or self._chunked or sized or self._coding() is not None:
+            return None
+        self._complete()
+        return self._reply
+
+    def close(self) -> None:
+        """Let go of the parser, which refers to this reader."""
+        del self._parser
+
+    def _begins(self, start: bytes) -> bool:
+        """Whether a status line begins here; llhttp itself would pass over line ends and take RTSP."""
+        if start.startswith(_STATUS_LINES):
+            return True
+        if len(start) >= _START or not any(line.startswith(start) for line in _STATUS_LINES):
+            raise Refused("invalid_response")
+        self._start = start
+        return False
+
+    # ---- what the parser says
+
+    def on_message_begin(self) -> None:
+        if self._reply is not None:
+            self.keep = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+        if self.received > MAX_HEAD and sum(len(n) + len(v) + 4 for n, v in self._headers) > MAX_HEAD:
+            raise Refused("response_head_too_large")
+        if self._interim and self._parser.get_http_version() not in ("1.0", "1.1"):
+            raise Refused("invalid_response")
+        if self.head_only and self._reply is None and self._parser.get_status_code() >= 200:
+            self.keep = False
+            self._complete()
+
+    def on_chunk_header(self) -> None:
+        if not self._chunked:
+            self._chunked = True
+            if self._parser.get_http_version() == "1.0" or self._coding() != "chunked":
+                raise Refused("invalid_response")
+
+    def on_body(self, data: bytes) -> None:
+        body = self._body
+        if len(body) + len(data) > self._max_body:
+            raise Refused("response_too_large")
+        if not body:
+            self._body = data
+        else:
+            # Not a list of the pieces: a chunk may be one byte, and an entry is eight.
+            if type(body) is bytes:
+                body = bytearray(body)
+            body += data
+            self._body = body
+
+    def on_message_complete(self) -> None:
+        if self._reply is not None:
+            return
+        status = self._parser.get_status_code()
+        if status == 101:
+            raise Refused("unexpected_upgrade")
+        if status < 200:
+            # Its headers are not passed on, but the bytes count against the size of the head.
+            self._headers.clear()
+            self._interim = True
+            self._in_body = False
+        else:
+            if not self._parser.should_keep_alive():
+                self.keep = False
+            self._complete()
+
+    def _complete(self) -> None:
+        body = self._body
+        status = self._parser.get_status_code()
+        self._reply = Reply(status, body if type(body) is bytes else bytes(body), self._headers)
+        # What may follow in the same bytes must not add to this answer.
+        self._headers = []
+
+    def _coding(self) -> str | None:
+        codings = [value for name, value in self._headers if name.lower() == "transfer-encoding"]
+        return ", ".join(codings).lower() if codings else None

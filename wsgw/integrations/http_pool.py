@@ -1,0 +1,152 @@
+"""The HTTP/1.1 client of integrations: pooled connections, one write and one read per request, no task of its own.
+
+Redirects are not followed, there are no cookies, and proxies of the environment are ignored: a backend's answer is what
+the backend said. A request that went out on a kept connection and got no byte back is sent once more if its method is
+idempotent (RFC 9110 section 9.2.2). For other methods nobody knows whether the backend acted on it, so the caller is
+told: connections that the backend had closed before are found out before anything is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from wsgw.errors import IntegrationFailure
+from wsgw.integrations.circuit import Circuit
+from wsgw.integrations.http_connection import Call
+from wsgw.integrations.http_host import Host, PoolLimits
+from wsgw.integrations.http_names import Addresses
+from wsgw.integrations.http_wire import address, after_method, header_block, method, request_bytes
+from wsgw.integrations.sweep import Sweep
+from wsgw.invocation import IntegrationRequest, Reply
+
+__all__ = ["HttpPool", "PoolCounts", "Target", "header_block"]
+
+_SHORTEST_TIMEOUT = 0.05
+_KNOWN_URLS = 1024
+
+
+class Target(NamedTuple):
+    """A URL ready for use: where its connections are, and the constant part of its requests' heads."""
+
+    host: Host
+    after_method: bytes
+
+
+class PoolCounts(NamedTuple):
+    """How many connections are open, of these idle; how many calls wait for one; how many were opened so far."""
+
+    open: int
+    idle: int
+    waiting: int
+    opened: int
+
+
+class HttpPool:
+    """Sends requests over kept connections. Made inside a running loop; whoever made it closes it.
+
+    limit_per_host: most connections to one scheme, name and port; `keepalive`, `connect_timeout`, `dns_ttl` in seconds;
+    `max_response_bytes` bounds one body; `circuit_failures` in a row make a host's calls fail at once (see Circuit).
+    `clock` gives seconds and never goes back.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit_per_host: int = 512,
+        keepalive: float = 60.0,
+        max_response_bytes: int = 10 * 1024 * 1024,
+        connect_timeout: float = 5.0,
+        circuit_failures: int = 20,
+        dns_ttl: float = 30.0,
+        ssl: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._limits = PoolLimits(limit_per_host, keepalive, connect_timeout, max_response_bytes)
+        self._circuit_failures = circuit_failures
+        self._dns_ttl = dns_ttl
+        self._ssl = ssl
+        self._clock = clock
+        self._sweep = Sweep(self._loop, clock)
+        self._closed = False
+        # A host lives as long as a target, a connection or a call of it does.
+        self._hosts: WeakValueDictionary[tuple[str, str, int], Host] = WeakValueDictionary()
+        self._targets = lru_cache(_KNOWN_URLS)(self._target)
+
+    def target(self, url: str) -> Target:
+        """What `send_to` needs of an absolute http or https URL. Raises ApiConfigurationError."""
+        return self._targets(url)
+
+    async def send(self, request: IntegrationRequest) -> Reply:
+        """Send `request` and give the whole answer: status, body, headers as received (Latin-1), repeats included.
+
+        Raises IntegrationTimeout when `request.timeout` (at least 50 ms) has passed, waiting for a connection included;
+        IntegrationFailure, whose `detail` is a reason code such as `connection_refused`; ApiConfigurationError, before
+        anything is sent, for a URL, method or header that cannot be sent.
+        """
+        headers = header_block(request.headers)
+        return await self.send_to(self._targets(request.url), request.method, headers, request.body, request.timeout)
+
+    async def send_to(self, target: Target, verb: str, headers: bytes, body: bytes, timeout: float) -> Reply:
+        """As `send`, with what is constant prepared: `headers` is of `header_block`, `timeout` in seconds."""
+        if self._closed:
+            raise IntegrationFailure(detail="pool_closed")
+        how = method(verb)
+        deadline = self._clock() + max(timeout, _SHORTEST_TIMEOUT)
+        payload = request_bytes(how, target.after_method, headers, body)
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        call = Call(payload, how.is_head, how.repeatable, deadline, future)
+        if deadline < self._sweep.next:
+            self._sweep.watch(deadline)
+        target.host.submit(call)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            target.host.abandon(call)
+            if future.done() and not future.cancelled():
+                future.exception()  # seen: it came in the turn in which the caller went away
+            raise
+
+    def counts(self) -> PoolCounts:
+        """Of all hosts together."""
+        hosts = list(self._hosts.values())
+        return PoolCounts(
+            sum(len(host.connections) for host in hosts),
+            sum(len(host.idle) for host in hosts),
+            sum(len(host.queue) for host in hosts),
+            sum(host.opened for host in hosts),
+        )
+
+    def sweep(self) -> None:
+        """Fail what is overdue and close what was idle too long: what the pool's timer does."""
+        self._sweep.run()
+
+    async def close(self) -> None:
+        """Close all connections; what is under way fails with `pool_closed`."""
+        self._closed = True
+        for host in tuple(self._hosts.values()):
+            await host.close()
+        self._sweep.stop()
+
+    def _target(self, url: str) -> Target:
+        where = address(url)
+        key = (where.scheme, where.host, where.port)
+        host = self._hosts.get(key)
+        if host is None:
+            tls = self._tls() if where.scheme == "https" else None
+            addresses = Addresses(where.host, where.port, self._loop.getaddrinfo, self._dns_ttl, self._clock)
+            circuit = Circuit(self._circuit_failures, self._clock)
+            host = Host(where.host, addresses, tls, self._limits, self._sweep, circuit)
+            self._hosts[key] = host
+        return Target(host, after_method(where))
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._ssl is None:
+            self._ssl = ssl.create_default_context()
+        return self._ssl

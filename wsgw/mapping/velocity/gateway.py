@@ -1,0 +1,206 @@
+"""`$input` and `$util`: what API Gateway adds to Velocity.
+
+Source: developer guide, "API Gateway mapping template and access logging variable reference". What it leaves open is
+as the libraries under it do it: json-smart and Jayway JsonPath for JSON, Apache Commons Lang for escapeJavaScript.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, NoReturn
+from urllib.parse import quote_plus, unquote_plus
+
+import orjson
+
+from wsgw.mapping.jsonpath import JsonPathError, compile_path
+from wsgw.mapping.velocity.errors import TemplateRuntimeError
+from wsgw.mapping.velocity.frame import Frame
+from wsgw.mapping.velocity.methods import MethodTable, PropertyTable, table
+from wsgw.mapping.velocity.values import LISTS, json_text, pristine_json, to_text
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+
+#: A number that a double or a 64-bit integer may not hold exactly. orjson reads those as doubles.
+_LONG_NUMBER: Final = re.compile(r"[0-9][0-9.eE+-]{16}")
+_MISSING: Final = object()
+
+
+def parse_json(text: str) -> Any:
+    """`text` as JSON, whole numbers exact, fractions of more than 18 characters as Decimal. Raises ValueError."""
+    if _LONG_NUMBER.search(text) is None:
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass  # it may still be what Java's parsers take: a lone surrogate, say
+    try:
+        return json.loads(text, parse_float=_fraction, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deeply") from error
+
+
+def _fraction(digits: str) -> float | Decimal:
+    return Decimal(digits) if len(digits) > 18 else float(digits)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+# -- $input ------------------------------------------------------------------------------------------------------------
+
+
+class Input:
+    """`$input`: the body, parsed when first asked for, and the request's parameters by kind."""
+
+    __slots__ = ("_document", "_params", "body", "kinds")
+
+    def __init__(self, body: str, kinds: Mapping[str, Mapping[str, str]]) -> None:
+        self.body = body or "{}"
+        self.kinds = kinds
+        self._params: dict[str, dict[str, str]] | None = None
+        self._document: Any = _MISSING
+
+    def params(self) -> dict[str, dict[str, str]]:
+        """Parameters by kind, as copies: a template may change them."""
+        if self._params is None:
+            self._params = {kind: dict(values) for kind, values in self.kinds.items()}
+        return self._params
+
+    def at(self, path: str) -> Any:
+        """What `path` leads to in the body; None where it leads nowhere, or the body is no JSON."""
+        if self._document is _MISSING:
+            try:
+                self._document = parse_json(self.body)
+            except ValueError:
+                self._document = None
+        try:
+            return None if self._document is None else compile_path(path).get(self._document)
+        except JsonPathError as error:
+            raise TemplateRuntimeError(f"the path {path[:100]!r}: {error}") from error
+
+
+def _param(_: Frame, given: Input, name: str) -> str | None:
+    for values in given.kinds.values():
+        if name in values:
+            return values[name]
+    return None
+
+
+def _path(frame: Frame, given: Input, path: str) -> Any:
+    frame.spend(len(given.body) >> 12)
+    return given.at(path)
+
+
+def _json(frame: Frame, given: Input, path: str) -> str:
+    """JSON text; an empty JSON string where there is nothing."""
+    frame.spend(len(given.body) >> 12)
+    found = given.at(path)
+    if found is None:
+        return '""'
+    room = frame.limits.output
+    text = json_text(found, room) if frame.mutated else pristine_json(found, room)
+    frame.make(len(text))
+    return text
+
+
+INPUT: MethodTable = table({
+    "params": lambda _, given: given.params(),
+    "params(s)": _param,
+    "path(s)": _path,
+    "json(s)": _json,
+})
+INPUT_PROPERTIES: PropertyTable = {"body": lambda _, given: given.body}
+
+# -- $util -------------------------------------------------------------------------------------------------------------
+
+
+class Util:
+    """`$util`."""
+
+    __slots__ = ()
+
+
+_SCRIPT_ESCAPES: Final = {
+    "\\": "\\\\", '"': '\\"', "'": "\\'", "/": "\\/",
+    "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
+}  # fmt: skip
+_SCRIPT_UNSAFE: Final = re.compile(r"[\\\"'/\x00-\x1f\x80-\U0010ffff]")
+
+
+def _script_escape(found: re.Match[str]) -> str:
+    char = found[0]
+    escape = _SCRIPT_ESCAPES.get(char)
+    if escape is not None:
+        return escape
+    raw = char.encode("utf-16-be", "surrogatepass").hex().upper()
+    return "".join(f"\\u{raw[at : at + 4]}" for at in range(0, len(raw), 4))
+
+
+def _text(frame: Frame, value: Any) -> str:
+    """An argument as text: null is empty, what is no string is printed."""
+    text = "" if value is None else to_text(value, frame.limits.output)
+    frame.spend(len(text) >> 10)
+    return text
+
+
+def _escape_javascript(frame: Frame, _: Util, value: Any) -> str:
+    text = _text(frame, value)
+    if _SCRIPT_UNSAFE.search(text) is None:
+        return text
+    text = _SCRIPT_UNSAFE.sub(_script_escape, text)
+    frame.make(len(text))
+    return text
+
+
+def _parse_json(frame: Frame, _: Util, value: Any) -> Any:
+    """What is no string is parsed already. Raises TemplateRuntimeError for text that is no JSON."""
+    if value.__class__ is dict or value.__class__ in LISTS:
+        return value
+    text = _text(frame, value)
+    if not text.strip():
+        return None
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise TemplateRuntimeError(f"$util.parseJson: {error}") from error
+
+
+def _url_encode(frame: Frame, _: Util, value: Any) -> str:
+    text = _text(frame, value)
+    frame.make(3 * len(text))
+    # Java keeps * and encodes ~, Python does the opposite.
+    return quote_plus(text, safe="*", errors="replace").replace("~", "%7E")
+
+
+def _url_decode(frame: Frame, _: Util, value: Any) -> str:
+    return unquote_plus(_text(frame, value))
+
+
+def _base64_encode(frame: Frame, _: Util, value: Any) -> str:
+    text = base64.b64encode(_text(frame, value).encode("utf-8", "replace")).decode("ascii")
+    frame.make(len(text))
+    return text
+
+
+def _base64_decode(frame: Frame, _: Util, value: Any) -> str:
+    """Padding may be missing. Raises TemplateRuntimeError for what is no base64."""
+    text = _text(frame, value)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4)).decode("utf-8", "replace")
+    except (binascii.Error, ValueError) as error:
+        raise TemplateRuntimeError(f"$util.base64Decode: {error}") from error
+
+
+UTIL: MethodTable = table({
+    "escapeJavaScript(o)": _escape_javascript,
+    "parseJson(o)": _parse_json,
+    "urlEncode(o)": _url_encode,
+    "urlDecode(o)": _url_decode,
+    "base64Encode(o)": _base64_encode,
+    "base64Decode(o)": _base64_decode,
+})
