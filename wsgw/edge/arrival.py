@@ -19,6 +19,7 @@ from wsgw.settings import Settings
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "forwarded")
+_PROXIED = (*_FORWARDED, "via")
 _TRACE = re.compile(r"[A-Za-z0-9=;:_-]{1,256}")
 
 
@@ -56,9 +57,7 @@ def source_ip(request: Request, settings: Settings) -> str:
 
 def through_proxy(request: Request, settings: Settings) -> bool:
     """Somebody stands between the caller and us, and is not known to: a loopback peer is then not a local caller."""
-    return not _trusted(request.peer, settings) and any(
-        name.lower() in _FORWARDED or name.lower() == "via" for name, _ in request.headers
-    )
+    return any(map(request.has, _PROXIED)) and not _trusted(request.peer, settings)
 
 
 def _secure(request: Request, settings: Settings) -> bool:

@@ -114,6 +114,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             reader = self._reader = FrameReader(self.node.frame_rules(self))
         for event in reader.feed(data):
             if isinstance(event, Message):
+                self._partial_since = 0.0
                 if not self.close_code:
                     self._message(event.data, event.binary)
             elif isinstance(event, ProtocolFailure):
@@ -136,7 +137,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         live = self.slot.live
         if self._running < (live.concurrency if live is not None else 1):
             self._running += 1
-            node.start(self._work(Message(payload, binary)))
+            node.start_message(self._work(Message(payload, binary)))
             return
         if self._inbox is None:
             self._inbox = deque()
@@ -148,19 +149,21 @@ class Connection(ConnectionFacts, asyncio.Protocol):
     async def _work(self, message: Message) -> None:
         """Answer `message`, then what came meanwhile, then, if the client has gone, its `$disconnect`."""
         node = self.node
-        inbox = None
-        while True:
-            await node.on_message(self, message)
-            inbox = self._inbox
-            if not inbox:
-                break
-            message = inbox.popleft()
-            if len(inbox) == node.settings.inbox_messages // 2 and self.transport is not None:
-                self.transport.resume_reading()
-        self._inbox = None
-        self._running -= 1
-        if self.lost and not self._running:
-            await node.on_disconnect(self)
+        try:
+            while True:
+                await node.on_message(self, message)
+                inbox = self._inbox
+                if not inbox:
+                    break
+                message = inbox.popleft()
+                if len(inbox) == node.settings.inbox_messages // 2 and self.transport is not None:
+                    self.transport.resume_reading()
+            self._inbox = None
+            self._running -= 1
+            if self.lost and not self._running:
+                await node.on_disconnect(self)
+        finally:
+            node.ended()
 
     def _ping_or_pong(self, ping: bytes | None) -> None:
         self._awaiting_pong = 0.0

@@ -5,6 +5,7 @@ Both doors call `dispatch`; no rule about requests stands in a door of its own.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -89,6 +90,7 @@ def _plain(status: int) -> Reply:
     return error_reply(BadRequest()) if status == 400 else Reply(status, _message(status), _JSON)
 
 
+@lru_cache(maxsize=1024)
 def _host_is_sane(host: str) -> bool:
     """A host with an optional port, without user information, blanks or commas (RFC 9110 §7.2)."""
     return bool(host) and not any(character in ' \t,@/\\?#"<>' for character in host) and host.isprintable()

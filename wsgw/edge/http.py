@@ -24,7 +24,7 @@ class Request:
     peer: the address at the other end of the socket; `own_address` (host and port) is this end's. `body` is whole.
     """
 
-    __slots__ = ("body", "headers", "method", "own_address", "peer", "secure", "target", "version")
+    __slots__ = ("_fields", "body", "headers", "method", "own_address", "peer", "secure", "target", "version")
 
     def __init__(
         self,
@@ -46,17 +46,23 @@ class Request:
         self.peer = peer
         self.own_address = own_address
         self.secure = secure
+        # Read many times on the way of one request: names are put into lower case once.
+        self._fields: dict[str, list[str]] = {}
+        for name, value in headers:
+            self._fields.setdefault(name.lower(), []).append(value)
+
+    def has(self, name: str) -> bool:
+        """Whether the header `name` (given in lower case) was sent."""
+        return name in self._fields
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (given in lower case), or None."""
-        for key, value in self.headers:
-            if key.lower() == name:
-                return value
-        return None
+        values = self._fields.get(name)
+        return None if values is None else values[0]
 
     def all(self, name: str) -> list[str]:
         """Every value of the header `name` (given in lower case), in order."""
-        return [value for key, value in self.headers if key.lower() == name]
+        return self._fields.get(name, [])
 
 
 class Door(Protocol):

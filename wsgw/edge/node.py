@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
@@ -11,6 +12,17 @@ from wsgw.edge.connection import Connection
 from wsgw.edge.deadlines import Wheel
 from wsgw.edge.frames import GOING_AWAY, FrameRules, Message
 from wsgw.settings import Settings
+
+
+if sys.version_info >= (3, 12):
+
+    def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # Runs at once until it has to wait, which most messages do only for their backend.
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+else:
+
+    def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work)
 
 
 class Clock:
@@ -91,9 +103,22 @@ class Node:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a task that is held until it ends."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = _task(work)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def start_message(self, work: Coroutine[Any, Any, None]) -> None:
+        """As `start`, for work that says itself when it ends: a callback would cost each message a turn of the loop."""
+        task = _task(work)
+        if not task.done():
+            self._tasks.add(task)
+
+    def ended(self) -> None:
+        """The task that calls this, started with `start_message`, has nothing more to do."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.discard(task)
 
     # ---- time
 

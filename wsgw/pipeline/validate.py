@@ -25,7 +25,7 @@ def required(check: Callable[[Invocation], None]) -> Step:
 
 def schema_check(model: Model) -> Callable[[Any], str | None]:
     """Gives a document's first fault against `model` (JSON Schema draft 4), or None. ValueError: a bad schema."""
-    validator = jsonschema_rs.Draft4Validator(model.schema, validate_formats=True)
+    validator = jsonschema_rs.Draft4Validator(model.schema, validate_formats=True, retriever=_nothing_outside)
 
     def check(document: Any) -> str | None:
         for fault in validator.iter_errors(document):
@@ -34,6 +34,11 @@ def schema_check(model: Model) -> Callable[[Any], str | None]:
         return None
 
     return check
+
+
+def _nothing_outside(uri: str) -> Any:
+    # A schema is configuration; what it refers to is never fetched from the network.
+    raise ValueError(f"a model refers to {uri}, which is not part of the definition")
 
 
 def validate(select: Callable[[Invocation], str], models: Mapping[str, Callable[[Any], str | None]]) -> Step:

@@ -1,0 +1,93 @@
+"""`wsgw connections`: the live connections of a running gateway, over its control port."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import click
+
+_control = click.option(
+    "--control",
+    default="http://127.0.0.1:8081",
+    show_default=True,
+    envvar="WSGW_CONTROL",
+    help="The gateway's control address",
+)
+
+
+def _ask(control: str, method: str, path: str, body: bytes | None = None) -> Any:
+    """The answer's document; ends the command with exit code 1 and the reason if there is none."""
+    parts = urlsplit(control)
+    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 8081, timeout=30)
+    try:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        text = response.read()
+    except OSError as error:
+        click.echo(f"wsgw: no gateway answers at {control}: {error}; is `wsgw serve` running?", err=True)
+        sys.exit(1)
+    finally:
+        connection.close()
+    document = json.loads(text) if text else {}
+    if response.status >= 400:
+        click.echo(f"wsgw: {response.status}: {document.get('message', '')}", err=True)
+        sys.exit(1)
+    return document
+
+
+@click.group()
+def connections() -> None:
+    """List, look at, write to and close live connections."""
+
+
+@connections.command(name="list")
+@click.option("--api", help="Only those of this API")
+@click.option("--stage", help="Only those of this stage")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line")
+@_control
+def list_(api: str | None, stage: str | None, as_json: bool, control: str) -> None:
+    """Print every open connection, page by page."""
+    after: str | None = ""
+    while after is not None:
+        query = {"after": after, "api": api, "stage": stage}
+        page = _ask(control, "GET", "/connections?" + urlencode({k: v for k, v in query.items() if v}))
+        for row in page["connections"]:
+            if as_json:
+                click.echo(json.dumps(row))
+            else:
+                identity = row["identity"]
+                click.echo(
+                    f"{row['connectionId']}  {row['apiId']}/{row['stage']}  {identity['sourceIp']}  "
+                    f"connected {row['connectedAt']}  active {row['lastActiveAt']}"
+                )
+        after = page["next"]
+
+
+@connections.command()
+@click.argument("connection_id")
+@_control
+def get(connection_id: str, control: str) -> None:
+    """Print one connection."""
+    click.echo(json.dumps(_ask(control, "GET", f"/connections/{quote(connection_id, safe='')}"), indent=2))
+
+
+@connections.command()
+@click.argument("connection_id")
+@click.argument("message")
+@_control
+def send(connection_id: str, message: str, control: str) -> None:
+    """Send MESSAGE to a client; `-` reads it from standard input."""
+    body = sys.stdin.buffer.read() if message == "-" else message.encode()
+    _ask(control, "POST", f"/connections/{quote(connection_id, safe='')}", body)
+
+
+@connections.command()
+@click.argument("connection_id")
+@_control
+def close(connection_id: str, control: str) -> None:
+    """Close a connection with code 1000."""
+    _ask(control, "DELETE", f"/connections/{quote(connection_id, safe='')}")

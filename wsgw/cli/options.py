@@ -1,0 +1,51 @@
+"""Settings as command-line options: one option per setting, made from settings.py."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wsgw.settings import Loaded, Setting, SettingError, documented, load
+
+_KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
+
+
+def _option(row: Setting) -> Callable[[Any], Any]:
+    flag = "--" + row.name.replace("_", "-")
+    unit = f" ({row.unit})" if row.unit else ""
+    default = ",".join(row.default) if isinstance(row.default, tuple) else row.default
+    text = f"{row.doc}{unit}" + (f"  [default: {default}]" if default not in ("", ()) else "")
+    if row.type == "bool":
+        return click.option(f"{flag}/--no-{flag[2:]}", row.name, default=None, help=text)
+    if row.type == "list":
+        return click.option(flag, row.name, default=None, help=text + " (comma-separated)")
+    return click.option(flag, row.name, default=None, type=_KINDS[row.type], help=text)
+
+
+def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--config` and an option per setting; they arrive as keyword arguments for `settings_from`."""
+    for row in reversed(documented()):
+        command = _option(row)(command)
+    return click.option(
+        "--config",
+        "config_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="YAML file of settings, a line each",
+    )(command)
+
+
+def settings_from(options: dict[str, Any]) -> Loaded:
+    """The settings in force. Ends the command with exit code 2 and every fault if they cannot be."""
+    given = dict(options)
+    config_file = given.pop("config_file", None)
+    try:
+        return load(given, os.environ, config_file)
+    except SettingError as error:
+        for line in str(error).splitlines():
+            click.echo(f"wsgw: {line}", err=True)
+        sys.exit(2)

@@ -1,0 +1,159 @@
+"""`wsgw serve`: read definitions, start, say so, redeploy when told, drain when asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wsgw.cli.options import settings_from, with_settings
+from wsgw.settings import Settings
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--watch", is_flag=True, help="Redeploy when a definition file is saved")
+@with_settings
+def serve(files: tuple[Path, ...], watch: bool, **options: Any) -> None:
+    """Serve the APIs that FILES define.
+
+    SIGHUP reads the files again; SIGTERM and SIGINT drain, a second one ends at once.
+    """
+    settings = settings_from(options).settings
+    if not files:
+        click.echo("wsgw: name at least one definition file: wsgw serve wsgw.yaml (or try: wsgw demo)", err=True)
+        sys.exit(2)
+    if settings.workers > 1:
+        click.echo(
+            "wsgw: --workers: more than one worker needs a store that they share, which this version has not; "
+            "start one process per port instead, or leave --workers at 1",
+            err=True,
+        )
+        sys.exit(2)
+    sys.exit(run(settings, files, watch=watch))
+
+
+def run(settings: Settings, files: tuple[Path, ...], *, watch: bool = False) -> int:
+    """Serve until a signal; gives the exit code."""
+    import uvloop
+
+    from wsgw.observe.logs import configure
+
+    try:
+        configure(settings.log_level)
+    except ValueError as error:
+        click.echo(f"wsgw: {error}", err=True)
+        return 2
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Serving(settings, files, watch).run())
+
+
+class _Serving:
+    """One run of the command."""
+
+    def __init__(self, settings: Settings, files: tuple[Path, ...], watch: bool) -> None:
+        self._settings = settings
+        self._files = files
+        self._watch = watch
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        from wsgw.app import App, NotSafe
+        from wsgw.cli.definition_files import read_definitions
+        from wsgw.definitions.finding import has_errors
+        from wsgw.errors import DefinitionError
+
+        definitions = read_definitions(self._files, os.environ, stage=self._settings.stage)
+        self._report(definitions.findings)
+        if has_errors(definitions.findings):
+            return 1
+        app = App(
+            self._settings,
+            access_keys=definitions.access_keys,
+            management_tokens=definitions.management_tokens,
+        )
+        self._app = app
+        try:
+            listening = await app.start()
+            app.deploy(definitions.apis, self._files[0].parent)
+        except (NotSafe, DefinitionError, OSError, ValueError) as error:
+            click.echo(f"wsgw: {error}", err=True)
+            await app.stop(drain=0)
+            return 1
+        if not app.guarded:
+            click.echo(
+                "wsgw: no access keys and no management tokens: @connections is open to callers on this machine only",
+                err=True,
+            )
+        self._signals()
+        click.echo(f"ready data={listening.data} control={listening.control} node={listening.node} workers=1")
+        sys.stdout.flush()
+        watcher = asyncio.create_task(self._watch_files()) if self._watch else None
+        await self._stop.wait()
+        if watcher is not None:
+            watcher.cancel()
+        cut_off = await app.stop()
+        if cut_off:
+            click.echo(f"wsgw: {cut_off} invocations did not finish in time", err=True)
+        return 0
+
+    def _signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self.redeploy)
+
+    def _end(self) -> None:
+        if self._stop.is_set():
+            # Asked twice: whoever asks does not want to wait for the drain.
+            sys.stderr.flush()
+            os._exit(1)
+        self._stop.set()
+
+    @staticmethod
+    def _report(findings: Any) -> None:
+        for finding in findings:
+            click.echo(f"wsgw: {finding}", err=True)
+
+    def redeploy(self) -> None:
+        """Read the files again and serve them; if anything is wrong, say what, and serve what was served before."""
+        from wsgw.cli.definition_files import read_definitions
+        from wsgw.definitions.finding import has_errors
+        from wsgw.errors import DefinitionError
+
+        definitions = read_definitions(self._files, os.environ, stage=self._settings.stage)
+        self._report(definitions.findings)
+        if has_errors(definitions.findings):
+            click.echo("wsgw: not deployed; what was deployed before is still served", err=True)
+            return
+        try:
+            self._app.deploy(definitions.apis, self._files[0].parent)
+        except (DefinitionError, ValueError) as error:
+            click.echo(f"wsgw: not deployed; what was deployed before is still served: {error}", err=True)
+            return
+        click.echo("wsgw: deployed", err=True)
+
+    async def _watch_files(self) -> None:
+        seen = self._stamps()
+        while True:
+            await asyncio.sleep(0.3)
+            now = self._stamps()
+            if now != seen:
+                seen = now
+                self.redeploy()
+
+    def _stamps(self) -> list[tuple[int, int] | None]:
+        stamps: list[tuple[int, int] | None] = []
+        for file in self._files:
+            try:
+                stat = file.stat()
+                stamps.append((stat.st_mtime_ns, stat.st_size))
+            except OSError:
+                # Editors replace a file by renaming another over it: for a moment there is none.
+                stamps.append(None)
+        return stamps
