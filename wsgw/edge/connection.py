@@ -309,7 +309,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             if now >= deadlines[-1]:
                 self._fail(GOING_AWAY, "Message not completed in time")
                 return now + settings.close_seconds
-        return min(*deadlines, *self._life_deadlines(now), now + 3600)
+        return min((*deadlines, *self._life_deadlines(now), now + 3600))
 
     def _life_deadlines(self, now: float) -> list[float]:
         """Idle time, duration and heartbeat; closes or pings where one has passed."""
