@@ -101,7 +101,7 @@ class App:
             self._tokens,
             region=settings.region,
             account_id=settings.account_id,
-            now=time.time,
+            now=lambda: self.node.wall_ms() / 1000,
             skew=settings.clock_skew_seconds,
         )
         management = Management(self.push, guard, settings, self.access_log, self.reasons)

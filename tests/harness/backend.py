@@ -67,6 +67,11 @@ class Backend:
         """Answer `path` with the body that came."""
         self._answers[path] = lambda request: web.Response(body=request.body)
 
+    @staticmethod
+    def nothing(body: bytes = b"") -> web.Response:
+        """A 200 for functions given to `answer`."""
+        return web.Response(body=body)
+
     def got(self, path: str) -> list[Received]:
         """The requests for `path` so far."""
         return [request for request in self.requests if request.path == path]

@@ -18,7 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from wsgw.edge.connection import Connection
 from wsgw.edge.data_plane import DataPlane
-from wsgw.edge.http import Request, error_reply, reply_bytes
+from wsgw.edge.http import HeaderFields, Request, error_reply, reply_bytes
 from wsgw.edge.sockets import own_address, peer_address
 from wsgw.errors import BadRequest, GatewayError, RequestTooLarge
 from wsgw.invocation import Reply
@@ -172,7 +172,9 @@ class Server(web.Server):
                 request.method,
                 request.raw_path,
                 (request.version.major, request.version.minor),
-                [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers],
+                HeaderFields(
+                    [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
+                ),
                 body,
                 peer=peer_address(transport),
                 own_address=own_address(transport),
@@ -183,7 +185,11 @@ class Server(web.Server):
         await door.done
         if door.connection is not None:
             return _Raw(b"", False)
-        return _Raw(door.data, door.keep and request.keep_alive)
+        if door.keep and not request.keep_alive:
+            # The caller asked for it, or speaks HTTP/1.0: the answer says what happens (RFC 9112 §9.6).
+            data = door.data.replace(b"\r\nConnection: keep-alive\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+            return _Raw(data, False)
+        return _Raw(door.data, door.keep)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """The whole body. Raises RequestTooLarge, before reading where the length is announced."""

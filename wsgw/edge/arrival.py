@@ -56,8 +56,13 @@ def source_ip(request: Request, settings: Settings) -> str:
 
 
 def through_proxy(request: Request, settings: Settings) -> bool:
-    """Somebody stands between the caller and us, and is not known to: a loopback peer is then not a local caller."""
-    return any(map(request.has, _PROXIED)) and not _trusted(request.peer, settings)
+    """Somebody stands between the caller and us who is not known to, or doesn't say who calls.
+
+    A loopback peer is then not a local caller.
+    """
+    if not any(map(request.fields.has, _PROXIED)):
+        return False
+    return not _trusted(request.peer, settings) or _trusted(source_ip(request, settings), settings)
 
 
 def _secure(request: Request, settings: Settings) -> bool:

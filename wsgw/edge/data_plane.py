@@ -53,6 +53,10 @@ class DataPlane:
 
     def _refusal(self, request: Request) -> Reply | None:
         """What is wrong with the request as HTTP, whatever it is about."""
+        if len(request.target) > self._settings.url_bytes:
+            return _plain(414)
+        if request.fields.sound and request.version == (1, 1) and request.target.startswith("/"):
+            return None
         if request.version not in ((1, 0), (1, 1)):
             return _plain(505)
         hosts = request.all("host")
@@ -60,12 +64,11 @@ class DataPlane:
             return _plain(400)
         if not request.target.startswith("/") and not _authority_agrees(request.target, hosts):
             return _plain(400)
-        if len(request.target) > self._settings.url_bytes:
-            return _plain(414)
-        if sum(len(name) + len(value) + 4 for name, value in request.headers) > self._settings.header_bytes:
+        if request.fields.size > self._settings.header_bytes:
             return _plain(431)
         if len(request.all("authorization")) > 1:
             return _plain(400)
+        request.fields.sound = request.version == (1, 1)
         return None
 
     def _place(self, request: Request) -> Place | None:

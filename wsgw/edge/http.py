@@ -18,20 +18,52 @@ from wsgw.invocation import Reply
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
-class Request:
-    """One request as it came. `target` is raw; names in `headers` have their case, values are latin-1.
+class HeaderFields:
+    """The header lines of a request, and a look-up by name. Callers that repeat themselves share one object.
 
-    peer: the address at the other end of the socket; `own_address` (host and port) is this end's. `body` is whole.
+    `lines` in order, names with their case, values as Latin-1. `size`: bytes of all lines. `sound` is set by DataPlane
+    once it has found nothing wrong with them.
     """
 
-    __slots__ = ("_fields", "body", "headers", "method", "own_address", "peer", "secure", "target", "version")
+    __slots__ = ("_by_name", "lines", "size", "sound")
+
+    def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
+        self.lines = lines
+        self.size = 0
+        self.sound = False
+        self._by_name: dict[str, list[str]] = {}
+        for name, value in lines:
+            self.size += len(name) + len(value) + 4
+            self._by_name.setdefault(name.lower(), []).append(value)
+
+    def has(self, name: str) -> bool:
+        """Whether the header `name` (given in lower case) was sent."""
+        return name in self._by_name
+
+    def first(self, name: str) -> str | None:
+        """The first value of the header `name` (given in lower case), or None."""
+        values = self._by_name.get(name)
+        return None if values is None else values[0]
+
+    def all(self, name: str) -> list[str]:
+        """Every value of the header `name` (given in lower case), in order."""
+        return self._by_name.get(name, [])
+
+
+class Request:
+    """One request as it came. `target` is raw, `body` whole.
+
+    peer: the address at the other end of the socket; `own_address` (host and port) is this end's.
+    """
+
+    __slots__ = ("body", "fields", "method", "own_address", "peer", "secure", "target", "version")
 
     def __init__(
         self,
         method: str,
         target: str,
         version: tuple[int, int],
-        headers: Sequence[tuple[str, str]],
+        fields: HeaderFields,
         body: bytes,
         *,
         peer: str,
@@ -41,28 +73,24 @@ class Request:
         self.method = method
         self.target = target
         self.version = version
-        self.headers = headers
+        self.fields = fields
         self.body = body
         self.peer = peer
         self.own_address = own_address
         self.secure = secure
-        # Read many times on the way of one request: names are put into lower case once.
-        self._fields: dict[str, list[str]] = {}
-        for name, value in headers:
-            self._fields.setdefault(name.lower(), []).append(value)
 
-    def has(self, name: str) -> bool:
-        """Whether the header `name` (given in lower case) was sent."""
-        return name in self._fields
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """The header lines, as `fields` has them."""
+        return self.fields.lines
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (given in lower case), or None."""
-        values = self._fields.get(name)
-        return None if values is None else values[0]
+        return self.fields.first(name)
 
     def all(self, name: str) -> list[str]:
         """Every value of the header `name` (given in lower case), in order."""
-        return self._fields.get(name, [])
+        return self.fields.all(name)
 
 
 class Door(Protocol):

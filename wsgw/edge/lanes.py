@@ -9,6 +9,7 @@ aiohttp with its bytes untouched, and that connection is aiohttp's from then on.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import cast
 
@@ -17,7 +18,7 @@ import httptools
 from wsgw.edge.aiohttp_door import TIMED_OUT, Server
 from wsgw.edge.connection import Connection
 from wsgw.edge.data_plane import DataPlane
-from wsgw.edge.http import Request, reply_bytes
+from wsgw.edge.http import HeaderFields, Request, reply_bytes
 from wsgw.edge.sockets import own_address, peer_address
 from wsgw.settings import Settings
 
@@ -26,6 +27,10 @@ _HEAD_END = b"\r\n\r\n"
 _BACKLOG_BYTES = 65_536
 #: A request that comes in more pieces than this is aiohttp's: joining bytes again and again would be quadratic.
 _PIECES = 32
+#: Header lines of pushes that are known again: how many sets, and how long each may be.
+_MOST_KNOWN = 512
+_LONGEST_KNOWN = 2_048
+_POST = re.compile(rb"POST (/[!-~]*) HTTP/1\.1")
 
 
 class Lanes:
@@ -46,9 +51,18 @@ class Lanes:
         self.body_limit = body_limit
         self.head_bytes = settings.url_bytes + settings.header_bytes
         self.open: set[Lane] = set()
+        #: Header lines of pushes, as bytes, with what they say and the Content-Length among them.
+        self.known: dict[bytes, tuple[HeaderFields, int]] = {}
 
     def __call__(self) -> Lane:
         return Lane(self)
+
+    def remember(self, lines: bytes, fields: HeaderFields, length: int) -> None:
+        """Know `lines` again, for backends repeat themselves; but what is signed is new every time."""
+        if len(self.known) >= _MOST_KNOWN:
+            self.known.clear()
+        if len(lines) <= _LONGEST_KNOWN and b"AWS4-HMAC-SHA256" not in lines:
+            self.known[lines] = (fields, length)
 
     def sweep(self) -> None:
         """End what takes too long: a head or body on its way, or a kept connection that says nothing."""
@@ -69,6 +83,7 @@ class Lane(asyncio.Protocol):
         "_answering",
         "_body_at",
         "_data",
+        "_fields",
         "_headers",
         "_lanes",
         "_need",
@@ -95,6 +110,7 @@ class Lane(asyncio.Protocol):
         self._need = 0
         self._body_at = 0
         self._headers: list[tuple[str, str]] = []
+        self._fields: HeaderFields | None = None
         self._target = ""
         self._answering = False
         self._working = False
@@ -156,7 +172,9 @@ class Lane(asyncio.Protocol):
                 self._hand_over()
             return False
         self._body_at = end + 4
-        self._headers.clear()
+        if self._is_known(end):
+            return True
+        self._headers = []
         parser = self._parser
         if parser is None:
             parser = self._parser = httptools.HttpRequestParser(self)
@@ -172,6 +190,27 @@ class Lane(asyncio.Protocol):
         if length < 0:
             self._hand_over()
             return False
+        self._need = self._body_at + length
+        self._fields = HeaderFields(self._headers)
+        if not upgrade:
+            self._lanes.remember(self._data[self._data.index(b"\r\n") : self._body_at], self._fields, length)
+        return True
+
+    def _is_known(self, end: int) -> bool:
+        """Whether this is a POST with header lines that some lane has read before, to the byte: nothing is parsed then."""
+        data = self._data
+        line_end = data.find(b"\r\n", 0, end + 2)
+        known = self._lanes.known.get(data[line_end : self._body_at])
+        if known is None:
+            return False
+        line = _POST.fullmatch(data, 0, line_end)
+        if line is None:
+            return False
+        target = line[1].decode("ascii")
+        if "connections/" not in target:
+            return False
+        self._target = target
+        self._fields, length = known
         self._need = self._body_at + length
         return True
 
@@ -206,15 +245,13 @@ class Lane(asyncio.Protocol):
 
     def _take(self) -> None:
         """Answer the request that is whole at the start of `_data`."""
-        parser = self._parser
-        assert parser is not None
-        method = parser.get_method().decode("ascii")
+        fields = self._fields
+        assert fields is not None
+        # Of the two shapes, an upgrade is the GET. The parser is done with: a new one costs less than feeding the body.
+        method = "GET" if self._parser is not None and self._parser.get_method() == b"GET" else "POST"
+        self._parser = None
         body = self._data[self._body_at : self._need]
         self._data = self._data[self._need :]
-        if method == "GET":
-            self._parser = None
-        elif body:
-            parser.feed_data(body)
         self._need = 0
         self._since = self._lanes.now()
         self._served = self._answering = True
@@ -222,13 +259,13 @@ class Lane(asyncio.Protocol):
             method,
             self._target,
             (1, 1),
-            self._headers,
+            fields,
             body,
             peer=self._peer,
             own_address=self._own,
             secure=self._secure,
         )
-        self._headers = []
+        self._fields = None
         self._lanes.plane.dispatch(request, self)
 
     def _hand_over(self) -> None:
@@ -260,6 +297,9 @@ class Lane(asyncio.Protocol):
         transport.write(reply)
         self._answering = False
         if not keep or self._retired:
+            # What a client sends behind a request that ends the connection is never read as one (RFC 9112 §11.2).
+            self._leave()
+            self._transport = None
             transport.close()
             return
         if self._paused:

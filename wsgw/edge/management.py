@@ -17,6 +17,7 @@ from wsgw.edge.arrival import source_ip, through_proxy
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Door, Request, error_reply, http_date, reply_bytes
 from wsgw.edge.push import Push
+from wsgw.edge.websocket import is_binary_type
 from wsgw.errors import BadRequest, Forbidden, GatewayError, Gone, LimitExceeded, RequestTooLarge
 from wsgw.ids import read_connection_id
 from wsgw.invocation import ConnectionFacts, Invocation, Reply
@@ -72,16 +73,21 @@ class Management:
                 connection.end_normally()
                 self._finish(record, door, _success(record, 204, b""))
         except GatewayError as error:
-            self._refuse(record, door, error)
+            self._refuse(request, record, door, error)
 
     def _checked(self, request: Request, live: LiveStage, connection_id: str) -> Connection:
         """The connection that is meant, once it is known to be a good request by somebody who may. Raises otherwise."""
         if request.method not in ("POST", "GET", "DELETE"):
             raise Forbidden(detail="method_not_allowed")
         known = self._push.local(connection_id)
-        read = None if known is not None else read_connection_id(connection_id)
-        if known is None and read is None:
-            raise BadRequest(f"Invalid connectionId: {connection_id}", detail="invalid_connection_id")
+        home = known.slot.live if known is not None else None
+        if home is not None:
+            tag = home.api_tag
+        else:
+            read = read_connection_id(connection_id)
+            if read is None:
+                raise BadRequest(f"Invalid connectionId: {connection_id}", detail="invalid_connection_id")
+            tag = read.tag
         limit = live.limits.message_bytes
         if request.method == "POST" and limit and len(request.body) > limit:
             raise RequestTooLarge
@@ -93,16 +99,15 @@ class Management:
             proxied=through_proxy(request, self._settings),
         )
         # The id itself says its API, so this answer is the same whether or not such a connection exists.
-        tag = known.slot.live.api_tag if known is not None and known.slot.live is not None else read and read.tag
-        if tag is not None and tag != live.api_tag:
+        if tag != live.api_tag:
             raise Forbidden(detail="connection_of_another_api")
-        if known is None:
+        # A tag is 24 bits: another API may have the same. Where the connection's stage is gone, so is it.
+        if known is None or home is None or home.api_id != live.api_id:
             raise Gone
         return known
 
     def _post(self, request: Request, connection: Connection, record: Invocation, door: Door) -> None:
-        binary = (request.header("content-type") or "").startswith("application/octet-stream")
-        if self._push.send(connection, request.body, binary):
+        if self._push.send(connection, request.body, is_binary_type(request.header("content-type"))):
             self._finish(record, door, _posted(record))
             return
 
@@ -110,7 +115,7 @@ class Management:
             if ok:
                 self._finish(record, door, _posted(record))
             else:
-                self._refuse(record, door, Gone())
+                self._refuse(request, record, door, Gone())
 
         connection.when_taken(taken)
 
@@ -118,7 +123,7 @@ class Management:
         door.answer(answer, keep=True)
         self._log(record)
 
-    def _refuse(self, record: Invocation, door: Door, error: GatewayError) -> None:
+    def _refuse(self, request: Request, record: Invocation, door: Door, error: GatewayError) -> None:
         record.error = error
         record.status = error.status
         reply = Reply(413) if isinstance(error, RequestTooLarge) else error_reply(error, record.request_id)
@@ -128,7 +133,7 @@ class Management:
             self._reasons.say(
                 f"management: {error.error_type} {error.detail}".rstrip(), api=live.api_id, stage=live.stage
             )
-        door.answer(reply_bytes(reply, keep=True), keep=True)
+        door.answer(reply_bytes(reply, keep=True, body=request.method != "HEAD"), keep=True)
         self._log(record)
 
     def _log(self, record: Invocation) -> None:

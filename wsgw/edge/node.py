@@ -13,7 +13,6 @@ from wsgw.edge.deadlines import Wheel
 from wsgw.edge.frames import GOING_AWAY, FrameRules, Message
 from wsgw.settings import Settings
 
-
 if sys.version_info >= (3, 12):
 
     def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -80,10 +80,10 @@ class Push:
 
     def describe(self, connection: Connection) -> dict[str, Any]:
         """As `get`, of a connection in hand. Members are in the order of the wire."""
-        node = self._node
-        last_active = node.wall_ms() - int((node.now() - connection.last_active) * 1000)
+        # Counted from when it was opened, so that it says the same until something is sent.
+        last_active = connection.connected_at + int((connection.last_active - connection.opened_at) * 1000)
         return {
             "identity": {"sourceIp": connection.source_ip, "userAgent": connection.user_agent},
             "connectedAt": iso_ms(connection.connected_at),
-            "lastActiveAt": iso_ms(max(last_active, connection.connected_at)),
+            "lastActiveAt": iso_ms(last_active),
         }

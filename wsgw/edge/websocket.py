@@ -170,7 +170,7 @@ class WebSockets:
             connection.close(TOO_BIG, "Message too big")
             self._reasons.say("reply_too_big", api=live.api_id, stage=live.stage, connection=connection.id)
             return
-        binary = live.binary_pass and (reply.header("content-type") or "").startswith(_BINARY_TYPE)
+        binary = live.binary_pass and is_binary_type(reply.header("content-type"))
         metrics.messages += 1
         self._send(connection, reply.body if binary else as_text(reply.body), binary)
 
@@ -243,6 +243,11 @@ class WebSockets:
             connection=invocation.connection.id,
             request=invocation.request_id,
         )
+
+
+def is_binary_type(content_type: str | None) -> bool:
+    """Whether a Content-Type asks for a binary frame; names of media types have no case (RFC 9110 §8.3.1)."""
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == _BINARY_TYPE
 
 
 def as_text(payload: bytes) -> bytes:

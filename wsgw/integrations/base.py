@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from wsgw.invocation import IntegrationRequest, Reply
 
@@ -10,7 +11,7 @@ from wsgw.invocation import IntegrationRequest, Reply
 class Invoker(Protocol):
     """Runs one kind of Integration. One instance serves many routes and concurrent invocations."""
 
-    async def invoke(self, request: IntegrationRequest) -> Reply:
+    def invoke(self, request: IntegrationRequest) -> Coroutine[Any, Any, Reply]:
         """Call the backend and give its answer as it came.
 
         Raises IntegrationTimeout when `request.timeout` has passed, IntegrationFailure when the backend cannot be

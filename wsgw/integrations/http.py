@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from wsgw.integrations.http_pool import HttpPool, header_block
 from wsgw.invocation import IntegrationRequest, Reply
 
@@ -14,8 +17,8 @@ class HttpIntegration:
     def __init__(self, pool: HttpPool) -> None:
         self._pool = pool
 
-    async def invoke(self, request: IntegrationRequest) -> Reply:
+    def invoke(self, request: IntegrationRequest) -> Coroutine[Any, Any, Reply]:
         """Raises what HttpPool.send raises: all of it is GatewayErrors already."""
         pool = self._pool
         lines = request.lines + header_block(request.headers) if request.headers else request.lines
-        return await pool.send_to(pool.target(request.url), request.method, lines, request.body, request.timeout)
+        return pool.send_to(pool.target(request.url), request.method, lines, request.body, request.timeout)
