@@ -90,7 +90,7 @@ def baseline(python: str, backend_base: str, *, signed: bool, heartbeat: float) 
 
 @contextmanager
 def wsgw(python: str, backend_base: str, *, signed: bool, heartbeat: float) -> Iterator[Server]:
-    """wsgw with its default settings, but no access log: the baseline writes none either."""
+    """wsgw with its default settings: events, ids, metrics, limits, and an access log, to a file."""
     text = (HERE / "wsgw.yaml").read_text().replace("http://127.0.0.1:9000", backend_base)
     if signed:
         text += f"accessKeys:\n  {KEY}: {{secret: {SECRET}}}\n"
@@ -99,7 +99,7 @@ def wsgw(python: str, backend_base: str, *, signed: bool, heartbeat: float) -> I
         file.write_text(text)
         (Path(folder) / "handlers.py").write_text((HERE / "handlers.py").read_text())
         command = [python, "-m", "wsgw", "serve", str(file), "--port", "0", "--control-port", "0"]
-        command += ["--access-log", "", "--log-level", "warning", "--drain-seconds", "0"]
+        command += ["--access-log", str(Path(folder) / "access.log"), "--log-level", "warning", "--drain-seconds", "0"]
         if heartbeat:
             command += ["--heartbeat-seconds", str(heartbeat)]
         with started(command, SERVER_CORE, {"PYTHONPATH": str(HERE.parent)}) as server:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import ssl
 import sys
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -26,6 +26,7 @@ from wsgw.edge.management import Management
 from wsgw.edge.node import Clock, Node
 from wsgw.edge.push import Push
 from wsgw.edge.websocket import WebSockets
+from wsgw.integrations.handler_context import Handler
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients
 from wsgw.live.compile import Parts, compile_stage
@@ -76,6 +77,7 @@ class App:
         self._lag = LoopLag()
         self._sweeper: asyncio.TimerHandle | None = None
         self._servers: list[asyncio.Server] = []
+        self._control: web.AppRunner | None = None
         self._message_bytes = 0
         self._ready = "not deployed yet"
 
@@ -106,7 +108,7 @@ class App:
         )
         management = Management(self.push, guard, settings, self.access_log, self.reasons)
         plane = DataPlane(self.stages, sockets, management, settings)
-        self._server = Server(plane, settings, self._body_limit)
+        self._server = Server(plane, settings, self.node.now, self._body_limit)
         self._lanes = Lanes(plane, self._server, settings, self.node.now, self._body_limit)
         self._gauges()
         data = await self._listen_data()
@@ -132,10 +134,12 @@ class App:
 
     # ---- deployments
 
-    def deploy(self, apis: Sequence[Api], base: Path | None = None) -> None:
+    def deploy(
+        self, apis: Sequence[Api], base: Path | None = None, handlers: Mapping[str, Handler] | None = None
+    ) -> None:
         """Serve exactly `apis`. Raises DefinitionError, and then serves what it served before.
 
-        base: the directory that Python handlers are looked for in.
+        base: the directory that Python handlers are looked for in; handlers: functions by their integration's uri.
         """
         parts = Parts(
             settings=self.settings,
@@ -145,6 +149,7 @@ class App:
             lambda_clients=self._lambda,
             connections=self.push,
             base=base or Path.cwd(),
+            handlers=handlers or {},
         )
         stages = [compile_stage(api, stage, parts) for api in apis for stage in api.stages.values()]
         self.stages.deploy(stages)
@@ -161,13 +166,16 @@ class App:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
         factory = self._lanes if settings.lanes else self._server
-        server = await asyncio.get_running_loop().create_server(
-            factory,
-            settings.host,
-            settings.port,
-            ssl=context,
-            backlog=settings.backlog,
-        )
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                factory,
+                settings.host,
+                settings.port,
+                ssl=context,
+                backlog=settings.backlog,
+            )
+        except OSError as error:
+            raise _cannot_listen(error, "--port", settings.host, settings.port) from error
         self._servers.append(server)
         host, port = server.sockets[0].getsockname()[:2]
         return f"{'https' if context else 'http'}://{_in_url(host)}:{port}"
@@ -175,11 +183,14 @@ class App:
     async def _listen_control(self) -> str:
         settings = self.settings
         endpoint = ControlEndpoint(self.node, self.push, self.metrics, self._why_not_ready, settings.control_host)
-        self._control = web.AppRunner(endpoint.application(), access_log=None, handle_signals=False)
-        await self._control.setup()
-        site = web.TCPSite(self._control, settings.control_host, settings.control_port)
-        await site.start()
-        host, port = self._control.addresses[0][:2]
+        runner = web.AppRunner(endpoint.application(), access_log=None, handle_signals=False)
+        self._control = runner
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.control_host, settings.control_port).start()
+        except OSError as error:
+            raise _cannot_listen(error, "--control-port", settings.control_host, settings.control_port) from error
+        host, port = runner.addresses[0][:2]
         return f"http://{_in_url(host)}:{port}"
 
     def _why_not_ready(self) -> str:
@@ -198,11 +209,15 @@ class App:
             lambda: [(key, float(slot.connections)) for key, slot in self.stages.slots()],
         )
 
+    def sweep(self) -> None:
+        """Close, ping or drop whatever is due. Called some times a second, and by tests after they moved the clock."""
+        self.node.sweep()
+        self._lanes.sweep()
+        self._server.sweep()
+
     def _sweep(self) -> None:
         try:
-            self.node.sweep()
-            self._lanes.sweep()
-            self._server.sweep(time.monotonic())
+            self.sweep()
         except Exception:
             log.exception("the sweep failed")
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
@@ -225,7 +240,8 @@ class App:
             self._lag.stop()
             if self._sweeper is not None:
                 self._sweeper.cancel()
-            await self._control.cleanup()
+            if self._control is not None:
+                await self._control.cleanup()
             await self._pool.close()
             await self._lambda.close()
             self.access_log.close()
@@ -233,6 +249,13 @@ class App:
                 self._access_stream.close()
             return cut_off
         return 0
+
+
+def _cannot_listen(error: OSError, option: str, host: str, port: int) -> OSError:
+    """`error` in words that say what to do; `option` is what chooses the port."""
+    if error.errno != errno.EADDRINUSE:
+        return OSError(f"cannot listen on {host} port {port}: {error.strerror or error}")
+    return OSError(f"port {port} of {host} is taken: choose another with {option}, 0 for a free one")
 
 
 def _is_loopback(host: str) -> bool:

@@ -185,9 +185,23 @@ def load(
     for name, value in (command_line or {}).items():
         if value is not None:
             take(name, value, "command line")
+    _fill_in_tokens(values, environment or {}, sources["management_tokens"], faults)
     if faults:
         raise SettingError("\n".join(faults))
     return Loaded(Settings(**values), sources)
+
+
+def _fill_in_tokens(values: dict[str, Any], environment: Mapping[str, str], source: str, faults: list[str]) -> None:
+    """Put the environment's values in place of tokens written as `${NAME}`."""
+    tokens = []
+    for token in values.get("management_tokens", ()):
+        if token.startswith("${") and token.endswith("}"):
+            if not environment.get(token[2:-1]):
+                faults.append(f"{source}: management_tokens: the environment has no {token[2:-1]}; set it")
+            token = environment.get(token[2:-1], "")
+        tokens.append(token)
+    if tokens:
+        values["management_tokens"] = tuple(tokens)
 
 
 def _converted(name: str, value: Any) -> Any:

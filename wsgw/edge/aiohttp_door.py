@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -43,6 +42,8 @@ class _Raw:
     async def prepare(self, request: web.BaseRequest) -> None:
         if request.transport is not None and self._data:
             request.transport.write(self._data)
+            # A client that does not read its answers gets no more of them until it does.
+            await request.writer.drain()
 
     async def write_eof(self) -> None:
         pass
@@ -94,20 +95,61 @@ def _detach(handler: RequestHandler, connection: Connection, head: bytes) -> Non
 
 
 class Handler(RequestHandler):
-    """aiohttp's connection handler with our error bodies, and a bound on how long a head may take."""
+    """aiohttp's connection handler with our error bodies, and bounds on how long a client may take.
 
-    __slots__ = ("head_since",)
+    Each `…_since` is when, by `now`, a head or a body began to come, or answers to wait for being read; 0: none does.
+    """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    __slots__ = ("_now", "_said", "_socket", "body_since", "head_since", "stalled_since")
+
+    def __init__(self, *args: Any, now: Callable[[], float], **options: Any) -> None:
         super().__init__(*args, **options)
-        self.head_since = 0.0
+        self._now = now
+        self._said = False
+        self._socket: asyncio.Transport | None = None  # until it is closed; `transport` is let go of earlier
+        self.head_since = self.body_since = self.stalled_since = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._socket = self.transport
+        self.head_since = self._now()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._socket = None
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._said = True
         if not self.head_since and self._current_request is None:
-            self.head_since = time.monotonic()
+            self.head_since = self._now()
         super().data_received(data)
         if self._messages or self._current_request is not None:
             self.head_since = 0.0
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.stalled_since = self._now()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.stalled_since = 0.0
+
+    def due(self, now: float, settings: Settings) -> None:
+        """End this connection if its client has taken too long; called by the sweep."""
+        transport = self._socket
+        if transport is None:
+            return
+        if transport.is_closing() and not self.stalled_since:
+            self.stalled_since = now
+        if self.stalled_since:
+            if now - self.stalled_since > settings.stall_seconds:
+                transport.abort()
+        elif (self.head_since and now - self.head_since > settings.head_seconds) or (
+            self.body_since and now - self.body_since > settings.body_seconds
+        ):
+            if self._said:
+                transport.write(reply_bytes(TIMED_OUT, keep=False))
+            self.force_close()
 
     def handle_error(
         self,
@@ -128,7 +170,9 @@ class Handler(RequestHandler):
 class Server(web.Server):
     """aiohttp's protocol factory for the data port: `server()` is the protocol of one client socket."""
 
-    def __init__(self, plane: DataPlane, settings: Settings, body_limit: Callable[[], int]) -> None:
+    def __init__(
+        self, plane: DataPlane, settings: Settings, now: Callable[[], float], body_limit: Callable[[], int]
+    ) -> None:
         super().__init__(
             self._handle,  # type: ignore[arg-type]  # our response is one by shape
             access_log=None,
@@ -139,27 +183,28 @@ class Server(web.Server):
         )
         self._plane = plane
         self._settings = settings
+        self._now = now
         self._body_limit = body_limit
 
     def __call__(self) -> RequestHandler:
-        return Handler(self, loop=self._loop, **self._kwargs)
+        return Handler(self, loop=self._loop, now=self._now, **self._kwargs)
 
-    def sweep(self, now: float) -> None:
-        """Answer 408 to heads that take too long. `now`: time.monotonic()."""
+    def sweep(self) -> None:
+        """Answer 408 to heads and bodies that take too long, and drop clients that do not read."""
+        now = self._now()
         for handler in list(self.connections):
-            since = handler.head_since if isinstance(handler, Handler) else 0.0
-            if since and now - since > self._settings.head_seconds and handler.transport is not None:
-                handler.transport.write(reply_bytes(TIMED_OUT, keep=False))
-                handler.force_close()
+            assert isinstance(handler, Handler)
+            handler.due(now, self._settings)
 
     async def _handle(self, request: web.BaseRequest) -> _Raw:
+        handler = cast(Handler, request.protocol)
+        handler.body_since = self._now()
         try:
-            async with asyncio.timeout(self._settings.body_seconds):
-                body = await self._body(request)
+            body = await self._body(request)
         except RequestTooLarge:
             return _Raw(reply_bytes(Reply(413), keep=False), False)
-        except TimeoutError:
-            return _Raw(reply_bytes(TIMED_OUT, keep=False), False)
+        finally:
+            handler.body_since = 0.0
         transport = request.transport
         if transport is None:
             return _Raw(b"", False)

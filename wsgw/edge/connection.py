@@ -137,7 +137,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         live = self.slot.live
         if self._running < (live.concurrency if live is not None else 1):
             self._running += 1
-            node.start_message(self._work(Message(payload, binary)))
+            node.start_message(self, Message(payload, binary))
             return
         if self._inbox is None:
             self._inbox = deque()
@@ -146,8 +146,11 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             # The client's own socket buffer holds the rest: a fast sender waits, nobody else notices.
             self.transport.pause_reading()
 
-    async def _work(self, message: Message) -> None:
-        """Answer `message`, then what came meanwhile, then, if the client has gone, its `$disconnect`."""
+    async def work(self, message: Message, number: int) -> None:
+        """Answer `message`, then what came meanwhile, then, if the client has gone, its `$disconnect`.
+
+        Started by the node as its work of this `number`.
+        """
         node = self.node
         try:
             while True:
@@ -163,7 +166,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             if self.lost and not self._running:
                 await node.on_disconnect(self)
         finally:
-            node.ended()
+            node.ended(number)
 
     def _ping_or_pong(self, ping: bytes | None) -> None:
         self._awaiting_pong = 0.0

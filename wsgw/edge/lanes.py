@@ -96,6 +96,7 @@ class Lane(asyncio.Protocol):
         "_secure",
         "_served",
         "_since",
+        "_stalled_since",
         "_target",
         "_transport",
         "_working",
@@ -118,6 +119,7 @@ class Lane(asyncio.Protocol):
         self._retired = False
         self._served = False
         self._since = lanes.now()
+        self._stalled_since = 0.0
         self._peer = self._own = ""
         self._secure = False
 
@@ -142,7 +144,7 @@ class Lane(asyncio.Protocol):
             self._data = data
             self._pieces = 0
             self._since = self._lanes.now()
-        if self._answering:
+        if self._answering or self._stalled_since:
             if len(self._data) > _BACKLOG_BYTES and self._transport is not None:
                 self._paused = True
                 self._transport.pause_reading()
@@ -156,7 +158,7 @@ class Lane(asyncio.Protocol):
     def _work(self) -> None:
         """Take whole requests off `_data` until one is being answered, is not whole, or is not for a lane."""
         self._working = True
-        while self._data and not self._answering and self._transport is not None:
+        while self._data and not self._answering and not self._stalled_since and self._transport is not None:
             if not self._need and not self._read_head():
                 break
             if len(self._data) < self._need:
@@ -197,7 +199,7 @@ class Lane(asyncio.Protocol):
         return True
 
     def _is_known(self, end: int) -> bool:
-        """Whether this is a POST with header lines that some lane has read before, to the byte: nothing is parsed then."""
+        """Whether this is a POST with header lines that a lane has read before, to the byte: nothing is parsed then."""
         data = self._data
         line_end = data.find(b"\r\n", 0, end + 2)
         known = self._lanes.known.get(data[line_end : self._body_at])
@@ -298,15 +300,26 @@ class Lane(asyncio.Protocol):
         self._answering = False
         if not keep or self._retired:
             # What a client sends behind a request that ends the connection is never read as one (RFC 9112 §11.2).
-            self._leave()
-            self._transport = None
-            transport.close()
+            self._end(transport)
             return
+        if not self._stalled_since:
+            self._go_on(transport)
+
+    def _go_on(self, transport: asyncio.Transport) -> None:
         if self._paused:
             self._paused = False
             transport.resume_reading()
         if self._data and not self._working:
             self._work()
+
+    def pause_writing(self) -> None:
+        # A client that does not read its answers gets no more of them until it does.
+        self._stalled_since = self._lanes.now()
+
+    def resume_writing(self) -> None:
+        self._stalled_since = 0.0
+        if self._transport is not None and not self._answering:
+            self._go_on(self._transport)
 
     def upgrade(self, head: bytes, connection: Connection) -> None:
         transport, early = self._transport, self._data
@@ -325,19 +338,30 @@ class Lane(asyncio.Protocol):
 
     def due(self, now: float) -> None:
         """End this lane if it has taken too long; called by the sweep."""
-        if self._answering or self._transport is None:
+        transport = self._transport
+        if transport is None:
             return
         settings = self._lanes.settings
         waited = now - self._since
-        if self._data:
+        if self._stalled_since or transport.is_closing():
+            if now - (self._stalled_since or self._since) > settings.stall_seconds:
+                transport.abort()
+        elif self._answering:
+            pass
+        elif self._data:
             if waited > (settings.body_seconds if self._need else settings.head_seconds):
-                self._transport.write(reply_bytes(TIMED_OUT, keep=False))
-                self._transport.close()
+                transport.write(reply_bytes(TIMED_OUT, keep=False))
+                self._end(transport)
         elif waited > (settings.keepalive_seconds if self._served else settings.head_seconds):
-            self._transport.close()
+            self._end(transport)
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        self._data = b""
+        self._since = self._lanes.now()
+        transport.close()
 
     def retire(self) -> None:
         """Close as soon as nothing is being answered."""
         self._retired = True
         if not self._answering and self._transport is not None:
-            self._transport.close()
+            self._end(self._transport)

@@ -54,6 +54,8 @@ class Node:
         self._closing: set[Connection] = set()
         self._wheel = Wheel()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._messages: dict[int, asyncio.Task[None]] = {}
+        self._number = 0
         self._rules: dict[tuple[int, int, bool, bool], FrameRules] = {}
         self._empty = asyncio.Event()
 
@@ -107,17 +109,20 @@ class Node:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def start_message(self, work: Coroutine[Any, Any, None]) -> None:
-        """As `start`, for work that says itself when it ends: a callback would cost each message a turn of the loop."""
-        task = _task(work)
-        if not task.done():
-            self._tasks.add(task)
+    def start_message(self, connection: Connection, message: Message) -> None:
+        """Run `connection.work` in a task, which says itself that it has `ended`, by the number that it is given.
 
-    def ended(self) -> None:
-        """The task that calls this, started with `start_message`, has nothing more to do."""
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.discard(task)
+        A done callback would cost every message a turn of the loop.
+        """
+        self._number += 1
+        number = self._number
+        task = _task(connection.work(message, number))
+        if not task.done():
+            self._messages[number] = task
+
+    def ended(self, number: int) -> None:
+        """The work with this number has nothing more to do."""
+        self._messages.pop(number, None)
 
     # ---- time
 
@@ -148,17 +153,22 @@ class Node:
         """Wait until sockets and tasks have ended, `seconds` at most, then end them. Gives how many were cut off."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while (self._closing or self._tasks or self._connections) and loop.time() < deadline:
+        while (self._closing or self._running() or self._connections) and loop.time() < deadline:
             self.sweep()
-            if self._tasks:
-                await asyncio.wait(list(self._tasks), timeout=0.1)
+            running = self._running()
+            if running:
+                await asyncio.wait(running, timeout=0.1)
             else:
                 await asyncio.sleep(0.05)
-        cut_off = len(self._tasks)
+        running = self._running()
         for connection in [*self._closing, *self._connections.values()]:
             connection.abort(GOING_AWAY, "Going away")
-        for task in list(self._tasks):
+        for task in running:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=1)
-        return cut_off
+        if running:
+            await asyncio.wait(running, timeout=1)
+        return len(running)
+
+    def _running(self) -> list[asyncio.Task[None]]:
+        """The tasks that have not ended."""
+        return [task for task in (*self._tasks, *self._messages.values()) if not task.done()]

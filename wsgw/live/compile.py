@@ -5,7 +5,7 @@ Whatever can be decided at deployment is decided here; what a route doesn't use 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from wsgw.definitions.route import DEFAULT_KEY, LIFECYCLE_KEYS, Integration, Rou
 from wsgw.errors import DefinitionError
 from wsgw.ids import api_tag
 from wsgw.integrations.base import Invoker
-from wsgw.integrations.handler_context import Connections
+from wsgw.integrations.handler_context import Connections, Handler
 from wsgw.integrations.http import HttpIntegration
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients, LambdaIntegration
@@ -49,7 +49,10 @@ from wsgw.stores.base import Throttle
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a stage is built with. `base`: the directory that Python handlers are looked for in."""
+    """What a stage is built with.
+
+    `base`: the directory that Python handlers are looked for in; `handlers`: functions by their integration's uri.
+    """
 
     settings: Settings
     buckets: Throttle
@@ -58,6 +61,7 @@ class Parts:
     lambda_clients: LambdaClients
     connections: Connections
     base: Path
+    handlers: Mapping[str, Handler]
 
 
 def compile_stage(api: Api, stage: Stage, parts: Parts) -> LiveStage:
@@ -131,7 +135,7 @@ def _integration_steps(api: Api, stage: Stage, route: Route, integration: Integr
         if integration.type == "AWS_PROXY":
             invoker = LambdaIntegration(parts.lambda_clients)
         else:
-            invoker = PythonIntegration(load_handler(uri, parts.base), parts.connections)
+            invoker = PythonIntegration(parts.handlers.get(uri) or load_handler(uri, parts.base), parts.connections)
         return [map_to_event(uri, _timeout(stage, integration)), integrate(invoker)]
     if integration.type == "AWS":
         raise ValueError("AWS integrations are not served by this version; use HTTP, AWS_PROXY or MOCK")

@@ -10,7 +10,7 @@ import orjson
 from wsgw.definitions.route import ContentHandling, PassthroughBehavior
 from wsgw.errors import ApiConfigurationError, UnsupportedMediaType
 from wsgw.integrations.lambda_events import event
-from wsgw.invocation import IntegrationRequest, Invocation, Reply
+from wsgw.invocation import Headers, IntegrationRequest, Invocation, Reply
 from wsgw.mapping.parameters import MappedParameters
 from wsgw.mapping.selection import choose
 from wsgw.mapping.template import Params, Scope, Template, TemplateRuntimeError
@@ -142,10 +142,11 @@ def map_to_http(
             body = render(template, invocation, body.decode("utf-8", "replace")).encode("utf-8", "replace")
         if handling is not None:
             body = convert(body, handling)
-        url, headers = target.url, ()
+        url = target.url
+        headers: Headers = ()
         if parameters is not None:
             mapped = parameters(invocation)
-            url, headers = target.with_parameters(mapped), tuple(mapped.headers)
+            url, headers = target.with_parameters(mapped), mapped.headers
         invocation.request = IntegrationRequest(
             target.method, url, headers, body, target.timeout, None, lines(invocation)
         )
