@@ -63,9 +63,11 @@ class Stages:
         `/{stage}/…`, if only one API has that stage, or the connection id in the path tells which.
         """
         first, _, rest = path[1:].partition("/")
+        # Host names have no case (RFC 9110 §4.2.3). Most hosts name no API, and are seen through here.
+        host = host.lower()
         api_id = self._api_of(host) if ".localhost" in host or ".execute-api." in host else None
         if api_id is not None:
-            repeatable = host.partition(":")[0].lower()[len(api_id) :] in self._suffixes
+            repeatable = host.partition(":")[0][len(api_id) :] in self._suffixes
             return self._within(self._by_api[api_id], first, rest, path, host if repeatable else "")
         stages = self._by_api.get(first)
         if stages is not None:
@@ -77,8 +79,7 @@ class Stages:
 
     def _api_of(self, host: str) -> str | None:
         label, _, rest = host.partition(".")
-        label = label.lower()
-        name = rest.partition(":")[0].lower()
+        name = rest.partition(":")[0]
         if label in self._by_api and (name == "localhost" or name.startswith("execute-api.")):
             return label
         return None
