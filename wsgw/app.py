@@ -19,7 +19,7 @@ from wsgw.authorizers.management import ManagementGuard
 from wsgw.control.endpoint import ControlEndpoint
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api
-from wsgw.edge.aiohttp_door import Server
+from wsgw.edge.aiohttp_door import STRICT_PARSER, Server
 from wsgw.edge.data_plane import DataPlane
 from wsgw.edge.lanes import Lanes
 from wsgw.edge.management import Management
@@ -51,7 +51,7 @@ class Listening(NamedTuple):
 
 
 class NotSafe(Exception):
-    """The settings would let anybody on the network push to connections; the text says what to do."""
+    """Serving would let anybody on the network do what is not theirs to do; the text says what to change."""
 
 
 class App:
@@ -93,6 +93,11 @@ class App:
             raise NotSafe(
                 f"listening on {settings.host} without access keys or management tokens would let anybody who reaches "
                 "it push to connections: configure accessKeys or management_tokens, or give --insecure"
+            )
+        if not STRICT_PARSER:
+            raise NotSafe(
+                "aiohttp runs without its parser in C, and the one in Python is too lenient with requests that can be "
+                "read in two ways: unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel"
             )
         self._open_pools()
         self._access_stream = _access_stream(settings.access_log)

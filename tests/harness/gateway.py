@@ -95,7 +95,7 @@ class TestGateway:
     def advance(self, seconds: float) -> None:
         """Let time pass, and what is due happen."""
         self.clock.added += seconds
-        self.app.node.sweep()
+        self.app.sweep()
 
     @property
     def ws_url(self) -> str:

@@ -7,12 +7,16 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsgw.cli.options import settings_from, with_settings
 from wsgw.settings import Settings
+
+if TYPE_CHECKING:
+    from wsgw.app import Listening
+    from wsgw.definitions.api import Api
 
 
 @click.command()
@@ -28,36 +32,37 @@ def serve(files: tuple[Path, ...], watch: bool, **options: Any) -> None:
     if not files:
         click.echo("wsgw: name at least one definition file: wsgw serve wsgw.yaml (or try: wsgw demo)", err=True)
         sys.exit(2)
+    sys.exit(run(Serving(settings, files, watch)))
+
+
+def run(serving: Serving) -> int:
+    """Serve until a signal; gives the exit code."""
+    import uvloop
+
+    from wsgw.observe.logs import configure
+
+    settings = serving.settings
     if settings.workers > 1:
         click.echo(
             "wsgw: --workers: more than one worker needs a store that they share, which this version has not; "
             "start one process per port instead, or leave --workers at 1",
             err=True,
         )
-        sys.exit(2)
-    sys.exit(run(settings, files, watch=watch))
-
-
-def run(settings: Settings, files: tuple[Path, ...], *, watch: bool = False) -> int:
-    """Serve until a signal; gives the exit code."""
-    import uvloop
-
-    from wsgw.observe.logs import configure
-
+        return 2
     try:
         configure(settings.log_level)
     except ValueError as error:
         click.echo(f"wsgw: {error}", err=True)
         return 2
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Serving(settings, files, watch).run())
+        return runner.run(serving.run())
 
 
-class _Serving:
-    """One run of the command."""
+class Serving:
+    """One run of the command. `wsgw demo` serves something of its own beside: `beside`, `prepared`, `ready`, `end`."""
 
-    def __init__(self, settings: Settings, files: tuple[Path, ...], watch: bool) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, files: tuple[Path, ...], watch: bool = False) -> None:
+        self.settings = settings
         self._files = files
         self._watch = watch
         self._stop = asyncio.Event()
@@ -68,22 +73,24 @@ class _Serving:
         from wsgw.definitions.finding import has_errors
         from wsgw.errors import DefinitionError
 
-        definitions = read_definitions(self._files, os.environ, stage=self._settings.stage)
+        definitions = read_definitions(self._files, os.environ, stage=self.settings.stage)
         self._report(definitions.findings)
         if has_errors(definitions.findings):
             return 1
         app = App(
-            self._settings,
+            self.settings,
             access_keys=definitions.access_keys,
             management_tokens=definitions.management_tokens,
         )
         self._app = app
         try:
             listening = await app.start()
-            app.deploy(definitions.apis, self._files[0].parent)
+            await self.beside(listening)
+            app.deploy(self.prepared(definitions.apis), self._files[0].parent)
         except (NotSafe, DefinitionError, OSError, ValueError) as error:
             click.echo(f"wsgw: {error}", err=True)
             await app.stop(drain=0)
+            await self.end()
             return 1
         if not app.guarded:
             click.echo(
@@ -91,7 +98,7 @@ class _Serving:
                 err=True,
             )
         self._signals()
-        click.echo(f"ready data={listening.data} control={listening.control} node={listening.node} workers=1")
+        self.ready(listening)
         sys.stdout.flush()
         watcher = asyncio.create_task(self._watch_files()) if self._watch else None
         await self._stop.wait()
@@ -100,7 +107,22 @@ class _Serving:
         cut_off = await app.stop()
         if cut_off:
             click.echo(f"wsgw: {cut_off} invocations did not finish in time", err=True)
+        await self.end()
         return 0
+
+    async def beside(self, listening: Listening) -> None:
+        """Start what runs beside the gateway. Raises OSError."""
+
+    def prepared(self, apis: tuple[Api, ...]) -> tuple[Api, ...]:
+        """What is deployed of what the files define."""
+        return apis
+
+    def ready(self, listening: Listening) -> None:
+        """Say where it is served."""
+        click.echo(f"ready data={listening.data} control={listening.control} node={listening.node} workers=1")
+
+    async def end(self) -> None:
+        """Stop what `beside` has started, as far as it got."""
 
     def _signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -126,13 +148,13 @@ class _Serving:
         from wsgw.definitions.finding import has_errors
         from wsgw.errors import DefinitionError
 
-        definitions = read_definitions(self._files, os.environ, stage=self._settings.stage)
+        definitions = read_definitions(self._files, os.environ, stage=self.settings.stage)
         self._report(definitions.findings)
         if has_errors(definitions.findings):
             click.echo("wsgw: not deployed; what was deployed before is still served", err=True)
             return
         try:
-            self._app.deploy(definitions.apis, self._files[0].parent)
+            self._app.deploy(self.prepared(definitions.apis), self._files[0].parent)
         except (DefinitionError, ValueError) as error:
             click.echo(f"wsgw: not deployed; what was deployed before is still served: {error}", err=True)
             return

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
+from aiohttp.http_parser import HttpRequestParser
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from wsgw.edge.connection import Connection
 from wsgw.edge.data_plane import DataPlane
@@ -28,6 +29,12 @@ log = logging.getLogger("wsgw.http")
 _JSON = (("Content-Type", "application/json"),)
 TIMED_OUT = Reply(408, b'{"message":"Request Timeout"}', _JSON)
 HEAD_TOO_LARGE = Reply(431, b'{"message":"Request Header Fields Too Large"}', _JSON)
+#: A body in chunks of a byte takes six times its size; one that takes more than this is not about its content.
+_MOST_FRAMING = 16
+
+#: aiohttp's parser in C is the strict one. The one in Python takes trailers, chunk extensions and control characters
+#: that others on the way read differently.
+STRICT_PARSER = HttpRequestParser.__module__ == "aiohttp._http_parser"
 
 
 class _Raw:
@@ -95,17 +102,30 @@ def _detach(handler: RequestHandler, connection: Connection, head: bytes) -> Non
 
 
 class Handler(RequestHandler):
-    """aiohttp's connection handler with our error bodies, and bounds on how long a client may take.
+    """aiohttp's connection handler with our error bodies, and bounds on how long a client may take, and how much.
 
     Each `…_since` is when, by `now`, a head or a body began to come, or answers to wait for being read; 0: none does.
     """
 
-    __slots__ = ("_now", "_said", "_socket", "body_since", "head_since", "stalled_since")
+    __slots__ = (
+        "_finished",
+        "_now",
+        "_received",
+        "_said",
+        "_server",
+        "_socket",
+        "body_since",
+        "head_since",
+        "stalled_since",
+    )
 
-    def __init__(self, *args: Any, now: Callable[[], float], **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, server: Server, now: Callable[[], float], **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server = server
         self._now = now
         self._said = False
+        self._finished = 0  # requests; `_request_count` is how many have come
+        self._received = 0  # bytes of the head or body that is coming
         self._socket: asyncio.Transport | None = None  # until it is closed; `transport` is let go of earlier
         self.head_since = self.body_since = self.stalled_since = 0.0
 
@@ -120,11 +140,37 @@ class Handler(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         self._said = True
-        if not self.head_since and self._current_request is None:
+        if not self.head_since and self._request_count == self._finished:
             self.head_since = self._now()
         super().data_received(data)
-        if self._messages or self._current_request is not None:
-            self.head_since = 0.0
+        if self._request_count == self._finished:
+            self._take(len(data), self._server.head_bytes, HEAD_TOO_LARGE)
+            return
+        self.head_since = 0.0
+        request = self._current_request
+        if request is None or not self.body_since:
+            self._received = 0
+        elif self._messages and isinstance(self._messages[-1][0], _ErrInfo) and not request.content.is_eof():
+            # Its handler waits for the rest of a body that nobody can read.
+            request.content.set_exception(BadHttpMessage("the body is malformed"))
+        else:
+            self._take(len(data), _MOST_FRAMING * self._server.body_limit(), Reply(413))
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        self._finished += 1
+        return await super().finish_response(request, resp, start_time)
+
+    def _take(self, size: int, most: int, refusal: Reply) -> None:
+        self._received += size
+        if most and self._received > most and self.transport is not None and not self._close:
+            self._give_up(refusal)
+
+    def _give_up(self, reply: Reply) -> None:
+        if self.transport is not None:
+            self.transport.write(reply_bytes(reply, keep=False))
+        self.force_close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -148,8 +194,9 @@ class Handler(RequestHandler):
             self.body_since and now - self.body_since > settings.body_seconds
         ):
             if self._said:
-                transport.write(reply_bytes(TIMED_OUT, keep=False))
-            self.force_close()
+                self._give_up(TIMED_OUT)
+            else:
+                self.force_close()
 
     def handle_error(
         self,
@@ -163,7 +210,8 @@ class Handler(RequestHandler):
             log.error("a request handler failed", exc_info=exc)
             reply = error_reply(GatewayError())
         else:
-            reply = HEAD_TOO_LARGE if isinstance(exc, LineTooLong) else error_reply(BadRequest())
+            too_large = isinstance(exc, LineTooLong) or (message or "").startswith("Too many headers")
+            reply = HEAD_TOO_LARGE if too_large else error_reply(BadRequest())
         return cast(web.StreamResponse, _Raw(reply_bytes(reply, keep=False), False))
 
 
@@ -178,16 +226,18 @@ class Server(web.Server):
             access_log=None,
             keepalive_timeout=settings.keepalive_seconds,
             auto_decompress=False,
+            max_headers=settings.header_bytes // 4,  # their number is bounded by their bytes
             max_line_size=settings.header_bytes + settings.url_bytes,
             max_field_size=settings.header_bytes + settings.url_bytes,
         )
         self._plane = plane
         self._settings = settings
         self._now = now
-        self._body_limit = body_limit
+        self.head_bytes = settings.header_bytes + settings.url_bytes
+        self.body_limit = body_limit
 
-    def __call__(self) -> RequestHandler:
-        return Handler(self, loop=self._loop, now=self._now, **self._kwargs)
+    def __call__(self) -> Handler:
+        return Handler(self, self._now, loop=self._loop, **self._kwargs)
 
     def sweep(self) -> None:
         """Answer 408 to heads and bodies that take too long, and drop clients that do not read."""
@@ -203,6 +253,11 @@ class Server(web.Server):
             body = await self._body(request)
         except RequestTooLarge:
             return _Raw(reply_bytes(Reply(413), keep=False), False)
+        except HttpProcessingError:
+            request.content.feed_eof()
+            return _Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
+        except ConnectionError:
+            return _Raw(b"", False)  # The client has gone within its request.
         finally:
             handler.body_since = 0.0
         transport = request.transport
@@ -238,7 +293,7 @@ class Server(web.Server):
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """The whole body. Raises RequestTooLarge, before reading where the length is announced."""
-        limit = self._body_limit()
+        limit = self.body_limit()
         if limit and (request.content_length or 0) > limit:
             raise RequestTooLarge
         if not request.body_exists or "upgrade" in request.headers.get("Connection", "").lower():

@@ -137,7 +137,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         live = self.slot.live
         if self._running < (live.concurrency if live is not None else 1):
             self._running += 1
-            node.start_message(self, Message(payload, binary))
+            node.start(self._work(Message(payload, binary)))
             return
         if self._inbox is None:
             self._inbox = deque()
@@ -146,27 +146,21 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             # The client's own socket buffer holds the rest: a fast sender waits, nobody else notices.
             self.transport.pause_reading()
 
-    async def work(self, message: Message, number: int) -> None:
-        """Answer `message`, then what came meanwhile, then, if the client has gone, its `$disconnect`.
-
-        Started by the node as its work of this `number`.
-        """
+    async def _work(self, message: Message) -> None:
+        """Answer `message`, then what came meanwhile, then, if the client has gone, its `$disconnect`."""
         node = self.node
-        try:
-            while True:
-                await node.on_message(self, message)
-                inbox = self._inbox
-                if not inbox:
-                    break
-                message = inbox.popleft()
-                if len(inbox) == node.settings.inbox_messages // 2 and self.transport is not None:
-                    self.transport.resume_reading()
-            self._inbox = None
-            self._running -= 1
-            if self.lost and not self._running:
-                await node.on_disconnect(self)
-        finally:
-            node.ended(number)
+        while True:
+            await node.on_message(self, message)
+            inbox = self._inbox
+            if not inbox:
+                break
+            message = inbox.popleft()
+            if len(inbox) == node.settings.inbox_messages // 2 and self.transport is not None:
+                self.transport.resume_reading()
+        self._inbox = None
+        self._running -= 1
+        if self.lost and not self._running:
+            await node.on_disconnect(self)
 
     def _ping_or_pong(self, ping: bytes | None) -> None:
         self._awaiting_pong = 0.0

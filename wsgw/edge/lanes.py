@@ -169,7 +169,7 @@ class Lane(asyncio.Protocol):
     def _read_head(self) -> bool:
         """Read the head at the start of `_data`. False: it is not whole yet, or has gone to aiohttp."""
         end = self._data.find(_HEAD_END)
-        if end < 0:
+        if end < 0 or end > self._lanes.head_bytes:
             if len(self._data) > self._lanes.head_bytes:
                 self._hand_over()
             return False
@@ -279,6 +279,7 @@ class Lane(asyncio.Protocol):
         handler = self._lanes.server()
         transport.set_protocol(handler)
         handler.connection_made(transport)
+        handler.head_since = self._since
         handler.data_received(data)
 
     def _leave(self) -> None:

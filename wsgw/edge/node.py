@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
@@ -11,17 +10,8 @@ from typing import Any
 from wsgw.edge.connection import Connection
 from wsgw.edge.deadlines import Wheel
 from wsgw.edge.frames import GOING_AWAY, FrameRules, Message
+from wsgw.integrations.drive import Drive
 from wsgw.settings import Settings
-
-if sys.version_info >= (3, 12):
-
-    def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # Runs at once until it has to wait, which most messages do only for their backend.
-        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
-else:
-
-    def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(work)
 
 
 class Clock:
@@ -53,9 +43,7 @@ class Node:
         self._connections: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
         self._wheel = Wheel()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._messages: dict[int, asyncio.Task[None]] = {}
-        self._number = 0
+        self._drives: set[Drive] = set()
         self._rules: dict[tuple[int, int, bool, bool], FrameRules] = {}
         self._empty = asyncio.Event()
 
@@ -103,26 +91,10 @@ class Node:
         return rules
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` in a task that is held until it ends."""
-        task = _task(work)
-        if not task.done():
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def start_message(self, connection: Connection, message: Message) -> None:
-        """Run `connection.work` in a task, which says itself that it has `ended`, by the number that it is given.
-
-        A done callback would cost every message a turn of the loop.
-        """
-        self._number += 1
-        number = self._number
-        task = _task(connection.work(message, number))
-        if not task.done():
-            self._messages[number] = task
-
-    def ended(self, number: int) -> None:
-        """The work with this number has nothing more to do."""
-        self._messages.pop(number, None)
+        """Run `work`, which is held until it ends. It is driven, not a task: see integrations/drive.py."""
+        drive = Drive(work, self._drives.discard)
+        self._drives.add(drive)
+        drive.step()
 
     # ---- time
 
@@ -150,25 +122,16 @@ class Node:
             connection.close(GOING_AWAY, "Going away")
 
     async def finish(self, seconds: float) -> int:
-        """Wait until sockets and tasks have ended, `seconds` at most, then end them. Gives how many were cut off."""
+        """Wait until sockets and work have ended, `seconds` at most, then end them. Gives how many were cut off."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while (self._closing or self._running() or self._connections) and loop.time() < deadline:
+        while (self._closing or self._drives or self._connections) and loop.time() < deadline:
             self.sweep()
-            running = self._running()
-            if running:
-                await asyncio.wait(running, timeout=0.1)
-            else:
-                await asyncio.sleep(0.05)
-        running = self._running()
+            await asyncio.sleep(0.02)
+        running = list(self._drives)
         for connection in [*self._closing, *self._connections.values()]:
             connection.abort(GOING_AWAY, "Going away")
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running, timeout=1)
+        for drive in running:
+            drive.cancel()
+        await asyncio.sleep(0)
         return len(running)
-
-    def _running(self) -> list[asyncio.Task[None]]:
-        """The tasks that have not ended."""
-        return [task for task in (*self._tasks, *self._messages.values()) if not task.done()]

@@ -24,7 +24,6 @@ from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.observe.metrics import RouteMetrics, count
 from wsgw.pipeline.refuse import handshake_reply, uniform_error, websocket_frame
-from wsgw.pipeline.run import run
 from wsgw.stores.memory import MemoryThrottle
 
 log = logging.getLogger("wsgw.websocket")
@@ -84,7 +83,7 @@ class WebSockets:
     ) -> None:
         try:
             route.metrics.connects += 1
-            await run(route.steps, invocation)
+            await route.run(invocation)
         except GatewayError as error:
             self._refuse(door, invocation, error)
             return
@@ -148,7 +147,7 @@ class WebSockets:
             metrics = route.metrics
             metrics.messages += 1
             invocation.route_key = route.key
-            await run(route.steps, invocation)
+            await route.run(invocation)
             if route.two_way:
                 self._answer(connection, live, invocation, metrics)
         except GatewayError as error:
@@ -202,7 +201,7 @@ class WebSockets:
         route = live.disconnect
         if route is not None:
             try:
-                await run(route.steps, invocation)
+                await route.run(invocation)
             except GatewayError as error:
                 invocation.error = error
                 invocation.status = error.status

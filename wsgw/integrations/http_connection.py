@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from wsgw.errors import IntegrationFailure, IntegrationTimeout
+from wsgw.integrations.drive import Parked
 from wsgw.integrations.http_answer import AnswerReader, Refused
 from wsgw.invocation import Reply
 
@@ -22,7 +23,12 @@ class Call:
     __slots__ = ("connection", "deadline", "future", "is_head", "payload", "repeatable", "retried")
 
     def __init__(
-        self, payload: bytes, is_head: bool, repeatable: bool, deadline: float, future: asyncio.Future[Reply]
+        self,
+        payload: bytes,
+        is_head: bool,
+        repeatable: bool,
+        deadline: float,
+        future: asyncio.Future[Reply] | Parked[Reply],
     ) -> None:
         self.payload = payload
         self.is_head = is_head
@@ -163,10 +169,11 @@ class Connection(asyncio.Protocol):
         self.call = None
         self.used = True
         self._reader.reset()
-        if not call.future.done():
-            call.future.set_result(reply)
         self._owner.answered()
         if keep:
             self._owner.release(self)
         else:
             self.abandon()
+        # Last, for it may go on at once with what it was called for, and call again.
+        if not call.future.done():
+            call.future.set_result(reply)

@@ -107,7 +107,8 @@ def _live_route(api: Api, stage: Stage, route: Route, parts: Parts) -> LiveRoute
     except (ValueError, ImportError, AttributeError) as error:
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error}"]) from error
     metrics = parts.metrics.route(api.id, stage.name, route.key)
-    return LiveRoute(route.key, steps, metrics, two_way=route.two_way)
+    needs_task = route.integration is not None and route.integration.type in ("AWS_PROXY", "PYTHON")
+    return LiveRoute(route.key, steps, metrics, two_way=route.two_way, needs_task=needs_task)
 
 
 def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:

@@ -7,21 +7,41 @@ from collections.abc import Callable, Mapping, Sequence
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import StageLimits
 from wsgw.errors import AccessDenied
+from wsgw.integrations.drive import apart
 from wsgw.invocation import Invocation
 from wsgw.observe.metrics import RouteMetrics
-from wsgw.pipeline.run import Step
+from wsgw.pipeline.run import Step, run
 
 
 class LiveRoute:
-    """A route bound to its steps. `two_way`: the last step's reply goes back to the client."""
+    """A route bound to its steps. `two_way`: the last step's reply goes back to the client.
 
-    __slots__ = ("key", "metrics", "steps", "two_way")
+    needs_task: a step asks for the current task, as libraries and Python handlers may; see integrations/drive.py.
+    """
 
-    def __init__(self, key: str, steps: Sequence[Step], metrics: RouteMetrics, *, two_way: bool = False) -> None:
+    __slots__ = ("key", "metrics", "needs_task", "steps", "two_way")
+
+    def __init__(
+        self,
+        key: str,
+        steps: Sequence[Step],
+        metrics: RouteMetrics,
+        *,
+        two_way: bool = False,
+        needs_task: bool = False,
+    ) -> None:
         self.key = key
         self.steps = tuple(steps)
         self.metrics = metrics
         self.two_way = two_way
+        self.needs_task = needs_task
+
+    async def run(self, invocation: Invocation) -> None:
+        """Walk the steps. Raises the GatewayError of the step that refuses."""
+        if self.needs_task:
+            await apart(run(self.steps, invocation))
+        else:
+            await run(self.steps, invocation)
 
 
 class LiveStage:

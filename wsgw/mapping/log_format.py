@@ -30,6 +30,15 @@ _MAX_LENGTH: Final = 3_072
 #: Written as if it were a name: a secret that this variable would put into a log.
 _SECRET: Final = "identity.apiKey"
 
+#: Variables that every invocation has.
+_ALWAYS_SET: Final = frozenset(
+    ("requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "eventType", "status", "apiId", "stage")
+)
+#: Variables that nobody else has a say in, and that hold nothing to escape: ids, times, numbers and names of ours.
+_OUR_OWN: Final = frozenset(
+    ("requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "eventType", "status", "messageId")
+) | {"error.responseType", "integrationLatency", "integration.latency", "connectedAt", "messageDirection"}
+
 Finish = Callable[[Value], str]
 
 
@@ -43,7 +52,7 @@ def compile_log_format(text: str) -> Callable[[Invocation], str]:
     pieces, names, finishers = _split(text)
     readers = [_reader(name) for name in names]
     if all(finish is _in_quotes for finish in finishers):
-        return _quoted_line(pieces, readers)
+        return _quoted_line(pieces, names, readers)
     slots = tuple(zip(readers, finishers, pieces[1:], strict=True))
     first = pieces[0]
 
@@ -63,22 +72,29 @@ def _check(text: str) -> None:
 
 
 def _quoted_line(
-    pieces: Sequence[str], readers: Sequence[Callable[[Invocation], Value]]
+    pieces: Sequence[str], names: Sequence[str], readers: Sequence[Callable[[Invocation], Value]]
 ) -> Callable[[Invocation], str]:
-    """Every value stands in quotes: then one look at all of them together tells that none needs escaping."""
+    """Every value stands in quotes: one look at those that anybody else has a say in tells that none needs escaping."""
     template = "%s".join(piece.replace("%", "%%") for piece in pieces)
+    ready = [read if name in _ALWAYS_SET else _or_dash(read) for name, read in zip(names, readers, strict=True)]
+    foreign = [index for index, name in enumerate(names) if name not in _OUR_OWN]
 
     def line(invocation: Invocation) -> str:
-        values: list[str] = []
-        for read in readers:
-            value = read(invocation)
-            values.append(value if value.__class__ is str and value else _plain(value))
-        together = "".join(values)
+        values = [read(invocation) for read in ready]
+        together = "".join([str(values[index]) for index in foreign])
         if not together.isprintable() or '"' in together or "\\" in together:
             values = [_in_quotes(value) for value in values]
         return template % tuple(values)
 
     return line
+
+
+def _or_dash(read: Callable[[Invocation], Value]) -> Callable[[Invocation], Value]:
+    def value_or_dash(invocation: Invocation) -> Value:
+        value = read(invocation)
+        return "-" if value is None or value == "" else value
+
+    return value_or_dash
 
 
 def _reader(name: str) -> Callable[[Invocation], Value]:

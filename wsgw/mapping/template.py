@@ -51,9 +51,7 @@ class Scope:
 
     __slots__ = ("body", "context", "params", "stage_variables")
 
-    def __init__(
-        self, body: str, params: Params, context: dict[str, Any], stage_variables: Mapping[str, str]
-    ) -> None:
+    def __init__(self, body: str, params: Params, context: dict[str, Any], stage_variables: Mapping[str, str]) -> None:
         self.body = body
         self.params = params
         self.context = context
@@ -73,15 +71,19 @@ class Template:
         self._stage_variables = "stageVariables" in source
 
     def render(self, scope: Scope) -> str:
-        """The template's text for `scope`; always encodable as UTF-8.
+        """The template's text for `scope`; always encodable as UTF-8. Raises TemplateRuntimeError.
 
-        `#set($context.requestOverride.header.X = …)` and its like end up in `scope.context`. Raises TemplateRuntimeError.
+        `#set($context.requestOverride.header.X = …)` and its like end up in `scope.context`.
         """
         if self._overrides:
             _add_overrides(scope.context)
         params = scope.params
         kinds = {"path": params.path, "querystring": params.querystring, "header": params.header}
-        variables: dict[str, Any] = {"input": Input(scope.body, kinds), "util": _UTIL, "context": scope.context}
+        variables: dict[str, Any] = {
+            "input": Input(scope.body, kinds),
+            "util": _UTIL,
+            "context": scope.context,
+        }
         if self._stage_variables:
             variables["stageVariables"] = dict(scope.stage_variables)
         frame = Frame(variables, self._limits)
@@ -96,7 +98,10 @@ class Template:
 
 def _add_overrides(context: dict[str, Any]) -> None:
     """The maps that templates write overrides into are there from the start."""
-    for name, parts in (("requestOverride", ("header", "path", "querystring")), ("responseOverride", ("header",))):
+    for name, parts in (
+        ("requestOverride", ("header", "path", "querystring")),
+        ("responseOverride", ("header",)),
+    ):
         override = context.setdefault(name, {})
         if override.__class__ is dict:
             for part in parts:
@@ -118,9 +123,7 @@ def _checked(text: str, limits: TemplateLimits) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def compile_template(
-    source: str, limits: TemplateLimits = _DEFAULT_LIMITS, dialect: Dialect = API_GATEWAY
-) -> Template:
+def compile_template(source: str, limits: TemplateLimits = _DEFAULT_LIMITS, dialect: Dialect = API_GATEWAY) -> Template:
     """The template `source`; JSONPaths and regular expressions written in it are checked and compiled too.
 
     Raises TemplateSyntaxError, a ValueError with `line` and `column`, saying what was expected.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from wsgw.mapping.velocity import nodes
-from wsgw.mapping.velocity.collections import position, put, put_at
+from wsgw.mapping.velocity.collections import position, put_at
 from wsgw.mapping.velocity.compiler import Definition, ExpressionCompiler, Getter, Run
 from wsgw.mapping.velocity.errors import TemplateRuntimeError, TemplateSyntaxError
 from wsgw.mapping.velocity.frame import Break, Dialect, Frame, Stop, TemplateLimits
+from wsgw.mapping.velocity.maps import put
 from wsgw.mapping.velocity.methods import Library
 from wsgw.mapping.velocity.parser import parse
-from wsgw.mapping.velocity.values import LISTS, Loop, to_text
+from wsgw.mapping.velocity.printing import to_text
+from wsgw.mapping.velocity.values import LISTS, Loop
 
 
 class Compiler(ExpressionCompiler):
@@ -130,6 +132,7 @@ class Compiler(ExpressionCompiler):
         def run(frame: Frame) -> None:
             items = source(frame)
             items = list(items.values() if items.__class__ is dict else items if items.__class__ in LISTS else ())
+            frame.spend(len(items) >> 6)
             variables = frame.variables
             before = [(key, variables.get(key)) for key in kept]
             loop = frame.loop = Loop(len(items), frame.loop)
@@ -201,7 +204,7 @@ class Compiler(ExpressionCompiler):
             source = value(frame)
             if source is None:
                 return
-            text = to_text(source, frame.limits.output)
+            text = to_text(frame, source)
             frame.spend(len(text))
             try:
                 body = compile_nodes(text, self.dialect, frame.limits, self.library)
@@ -255,5 +258,8 @@ def _hoisted(block: nodes.Block) -> nodes.Block:
 
 def compile_nodes(source: str, dialect: Dialect, limits: TemplateLimits, library: Library) -> Run:
     """A template's source as a function that renders it into a frame. Raises TemplateSyntaxError."""
-    block, names = parse(source, dialect, limits, library.checks)
-    return Compiler(dialect, library, names).block(_hoisted(block))
+    try:
+        block, names = parse(source, dialect, limits, library.checks)
+        return Compiler(dialect, library, names).block(_hoisted(block))
+    except RecursionError as error:
+        raise TemplateSyntaxError("the template has too many constructs inside each other", source) from error

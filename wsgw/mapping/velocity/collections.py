@@ -1,24 +1,19 @@
-"""Lists, maps, map entries and sets of them, and what a loop says of itself."""
+"""Lists and sets, and what a loop says of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from wsgw.mapping.velocity import numbers
 from wsgw.mapping.velocity.errors import TemplateRuntimeError
 from wsgw.mapping.velocity.frame import Frame
 from wsgw.mapping.velocity.methods import Implementation, MethodTable, PropertyTable, table
-from wsgw.mapping.velocity.numbers import equals
-from wsgw.mapping.velocity.values import Entry, Loop, VtlList, VtlSet, to_text
+from wsgw.mapping.velocity.printing import to_text
+from wsgw.mapping.velocity.values import Loop, VtlList, VtlSet
 
-
-def key_of(value: Any) -> Any:
-    """`value` as a key. Raises TemplateRuntimeError for lists and maps, which can be none here."""
-    try:
-        hash(value)
-    except TypeError as error:
-        raise TemplateRuntimeError("a list or map cannot be the key of a map") from error
-    return value
+NOTHING = ""
+"""What Velocity gives for a method without a result."""
 
 
 def position(values: list[Any], at: Any, extra: int = 0) -> int:
@@ -35,36 +30,41 @@ def _find(frame: Frame, values: list[Any], wanted: Any) -> int:
     frame.spend(len(values) >> 4)
     if wanted.__class__ is str:  # the everyday case needs no care: a string equals strings only
         return values.index(wanted) if wanted in values else -1
-    return next((at for at, value in enumerate(values) if equals(value, wanted, frame.spend)), -1)
+    return next((at for at, value in enumerate(values) if numbers.equals(value, wanted, frame.spend)), -1)
 
 
-def _contains(frame: Frame, values: list[Any], wanted: Any) -> bool:
+def contains(frame: Frame, values: list[Any], wanted: Any) -> bool:
     return _find(frame, values, wanted) >= 0
 
 
 def _contains_all(frame: Frame, values: list[Any], wanted: list[Any]) -> bool:
-    return all(_contains(frame, values, value) for value in wanted)
+    return all(contains(frame, values, value) for value in wanted)
 
 
-def _equals(frame: Frame, value: Any, other: Any) -> bool:
-    return equals(value, other, frame.spend)
+def equals(frame: Frame, value: Any, other: Any) -> bool:
+    return numbers.equals(value, other, frame.spend)
 
 
-def _text(frame: Frame, value: Any) -> str:
-    text = to_text(value, frame.limits.output)
+def text(frame: Frame, value: Any) -> str:
+    text = to_text(frame, value)
     frame.make(len(text))
     return text
+
+
+def clear(_: Frame, values: list[Any] | dict[Any, Any]) -> str:
+    values.clear()
+    return NOTHING
 
 
 _COLLECTION: dict[str, Implementation] = {
     "size": lambda _, values: len(values),
     "isEmpty": lambda _, values: not values,
-    "contains(o)": _contains,
+    "contains(o)": contains,
     "containsAll(l)": _contains_all,
     "iterator": lambda _, values: values,
     "toArray": lambda _, values: VtlList(values),
-    "equals(o)": _equals,
-    "toString": _text,
+    "equals(o)": equals,
+    "toString": text,
 }
 
 # -- lists -------------------------------------------------------------------------------------------------------------
@@ -77,10 +77,11 @@ def _add(frame: Frame, values: list[Any], value: Any) -> bool:
     return True
 
 
-def _insert(frame: Frame, values: list[Any], at: int, value: Any) -> None:
+def _insert(frame: Frame, values: list[Any], at: int, value: Any) -> str:
     frame.grow(len(values) + 1)
     frame.mutated = True
     values.insert(position(values, at, extra=1), value)
+    return NOTHING
 
 
 def _add_all(frame: Frame, values: list[Any], others: list[Any]) -> bool:
@@ -131,94 +132,7 @@ _LIST: dict[str, Implementation] = {
     "indexOf(o)": _find,
     "lastIndexOf(o)": _last_index,
     "subList(ii)": _sublist,
-    "clear": lambda _, values: values.clear(),
-}
-
-# -- maps --------------------------------------------------------------------------------------------------------------
-
-
-def look_up(values: dict[Any, Any], key: Any) -> Any:
-    """Map.get: None for a key that is not there, or cannot be."""
-    try:
-        return values.get(key)
-    except TypeError:
-        return None
-
-
-def put(frame: Frame, values: dict[Any, Any], key: Any, value: Any) -> Any:
-    """Map.put: gives what was there."""
-    old = values.get(key_of(key))
-    frame.grow(len(values) + 1)
-    frame.mutated = True
-    values[key] = value
-    return old
-
-
-def _put_all(frame: Frame, values: dict[Any, Any], others: dict[Any, Any]) -> None:
-    frame.grow(len(values) + len(others))
-    frame.spend(len(others) >> 4)
-    frame.mutated = True
-    values.update(others)
-
-
-def _put_if_absent(frame: Frame, values: dict[Any, Any], key: Any, value: Any) -> Any:
-    old = look_up(values, key)
-    if old is None:
-        put(frame, values, key, value)
-    return old
-
-
-def _get_or_default(_: Frame, values: dict[Any, Any], key: Any, default: Any) -> Any:
-    return values.get(key_of(key), default)
-
-
-def _values(frame: Frame, values: dict[Any, Any]) -> VtlSet:
-    frame.spend(len(values) >> 4)
-    return VtlSet(values.values())
-
-
-def _keys(frame: Frame, values: dict[Any, Any]) -> VtlSet:
-    frame.spend(len(values) >> 4)
-    return VtlSet(values)
-
-
-def _entries(frame: Frame, values: dict[Any, Any]) -> VtlSet:
-    frame.spend(len(values) >> 2)
-    return VtlSet(Entry(key, value, values) for key, value in values.items())
-
-
-_MAP: dict[str, Implementation] = {
-    "get(o)": lambda _, values, key: look_up(values, key),
-    "getOrDefault(oo)": _get_or_default,
-    "put(oo)": put,
-    "putIfAbsent(oo)": _put_if_absent,
-    "putAll(m)": _put_all,
-    "remove(o)": lambda _, values, key: values.pop(key_of(key), None),
-    "containsKey(o)": lambda _, values, key: key_of(key) in values,
-    "containsValue(o)": lambda frame, values, value: _contains(frame, list(values.values()), value),
-    "keySet": _keys,
-    "values": _values,
-    "entrySet": _entries,
-    "size": lambda _, values: len(values),
-    "isEmpty": lambda _, values: not values,
-    "clear": lambda _, values: values.clear(),
-    "equals(o)": _equals,
-    "toString": _text,
-}
-
-
-def _set_value(frame: Frame, entry: Entry, value: Any) -> Any:
-    old, entry.value = entry.value, value
-    put(frame, entry.owner, entry.key, value)
-    return old
-
-
-_ENTRY: dict[str, Implementation] = {
-    "getKey": lambda _, entry: entry.key,
-    "getValue": lambda _, entry: entry.value,
-    "setValue(o)": _set_value,
-    "equals(o)": _equals,
-    "toString": _text,
+    "clear": clear,
 }
 
 # -- $foreach ----------------------------------------------------------------------------------------------------------
@@ -249,8 +163,6 @@ METHODS: dict[type, MethodTable] = {
     list: table(_LIST),
     VtlList: table(_LIST),
     VtlSet: table(_COLLECTION),
-    dict: table(_MAP),
-    Entry: table(_ENTRY),
     Loop: table(
         {
             "getIndex": lambda _, loop: loop.index,
@@ -266,6 +178,5 @@ PROPERTIES: dict[type, PropertyTable] = {
     list: _EMPTY,
     VtlList: _EMPTY,
     VtlSet: _EMPTY,
-    Entry: {"key": lambda _, entry: entry.key, "value": lambda _, entry: entry.value},
     Loop: {name: _ignoring_frame(read) for name, read in _LOOP.items()},
 }

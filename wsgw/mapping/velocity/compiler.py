@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from wsgw.mapping.velocity import nodes
-from wsgw.mapping.velocity.collections import key_of, look_up
 from wsgw.mapping.velocity.errors import TemplateRuntimeError
 from wsgw.mapping.velocity.frame import Dialect, Frame
+from wsgw.mapping.velocity.maps import key_of, look_up
 from wsgw.mapping.velocity.methods import Library
 from wsgw.mapping.velocity.numbers import compute, equals, ordered
-from wsgw.mapping.velocity.values import LISTS, NUMBERS, VtlList, to_text
+from wsgw.mapping.velocity.printing import to_text
+from wsgw.mapping.velocity.values import LISTS, NUMBERS, VtlList
 
 Getter: TypeAlias = Callable[[Frame], Any]
 Test: TypeAlias = Callable[[Frame], bool]
@@ -125,7 +126,7 @@ class ExpressionCompiler:
         if value.__class__ is Definition:
             with frame.deeper():
                 return captured(frame, value.body)
-        text = to_text(value, frame.limits.output)
+        text = to_text(frame, value)
         frame.spend(len(text) >> 8)
         return text
 
@@ -253,7 +254,7 @@ class ExpressionCompiler:
             if method is None:
                 return None
             if value.__class__ is str and len(value) > 256:
-                frame.spend(len(value) >> (10 if value.isascii() else 6))
+                frame.spend(len(value) >> (10 if value.isascii() else 7))
             implementation, kinds = method
             values = [argument(frame) for argument in arguments]
             if kinds is not None:

@@ -3,87 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 from wsgw.mapping.velocity import nodes
-from wsgw.mapping.velocity.errors import TemplateRuntimeError, TemplateSyntaxError
-
-Checks: TypeAlias = Mapping[str, Callable[[str], object]]
-"""By `method` or `root.method`: reads a first argument that is written in the template. Raises ValueError."""
+from wsgw.mapping.velocity.cursor import WORD, WORD_OPERATORS, Cursor
+from wsgw.mapping.velocity.errors import TemplateSyntaxError
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 REFERENCE = re.compile(r"\$!?\{?[A-Za-z_]")
-_BLANKS = re.compile(r"[ \t\r\n]+")
 _PROPERTY = re.compile(r"\.([A-Za-z][A-Za-z0-9_-]*)")
 _STRING = re.compile(r'"[^"]*+(?:""[^"]*+)*+"|\'[^\']*+(?:\'\'[^\']*+)*+\'')
 _INTEGER = re.compile(r"-?[0-9]++(?:(?=\.\.)|(?!\.|[eE][+-]?[0-9]))")
 _FLOAT = re.compile(r"-?(?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)")
 _NEGATIVE = re.compile(r"-\.?[0-9]")
-_WORD = re.compile(r"[A-Za-z_@][A-Za-z0-9_@]*")
 _UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _OPERATOR = re.compile(r"&&|\|\||[=!<>]=|[<>+*/%-]|(?:and|or|eq|ne|lt|le|gt|ge)(?![A-Za-z0-9_@])")
 _NOT = re.compile(r"!(?!=)|not(?![A-Za-z0-9_@])")
 
-_WORDS = {"and": "&&", "or": "||", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _PRECEDENCE = {
     "||": 1, "&&": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6,
 }  # fmt: skip
 _MAX_DIGITS = 1000
+_MAX_OPERATORS = 200
 
 
-class ExpressionParser:
-    """A cursor over `source`, and what can stand inside parentheses.
-
-    depth: how deep the constructs are nested
-    names: collects every reference's root, those inside strings included
-    """
-
-    def __init__(self, source: str, nesting: int, depth: int, checks: Checks, names: set[str]) -> None:
-        self.source = source
-        self.checks = checks
-        self.names = names
-        self.at = 0
-        self.ended_at = 0
-        self.depth = depth
-        self.nesting = nesting
+class ExpressionParser(Cursor):
+    """What can stand inside parentheses. A subclass knows what strings have to render."""
 
     def string_body(self, text: str) -> nodes.Block:
         """What is rendered where a double-quoted string stands."""
         raise NotImplementedError
-
-    # -- cursor --------------------------------------------------------------------------------------------------------
-
-    def error(self, reason: str, offset: int | None = None) -> TemplateSyntaxError:
-        return TemplateSyntaxError(reason, self.source, self.at if offset is None else offset)
-
-    def enter(self) -> None:
-        self.depth += 1
-        if self.depth > self.nesting:
-            raise self.error(f"more than {self.nesting} constructs inside each other")
-
-    def skip(self, pattern: re.Pattern[str]) -> None:
-        if match := pattern.match(self.source, self.at):
-            self.at = match.end()
-
-    def blanks(self) -> None:
-        self.skip(_BLANKS)
-
-    def take(self, text: str) -> bool:
-        if self.source.startswith(text, self.at):
-            self.at += len(text)
-            return True
-        return False
-
-    def word(self) -> str | None:
-        """A bare word that is no boolean and no operator."""
-        match = _WORD.match(self.source, self.at)
-        if match is None or match[0] in ("true", "false"):
-            return None
-        if match[0] in _WORDS or match[0] == "not":
-            raise self.error(f"expected a value, found {match[0]}")
-        self.at = match.end()
-        return match[0]
 
     # -- references ----------------------------------------------------------------------------------------------------
 
@@ -132,17 +81,6 @@ class ExpressionParser:
                 self.depth -= 1
                 return match[0], tuple(steps)
 
-    def check(self, root: str, call: nodes.Call, offset: int) -> None:
-        """Have an argument that is written in the template, and is itself in some language, read beforehand."""
-        check = self.checks.get(f"{root}.{call.name}") or self.checks.get(call.name)
-        if check is not None and call.arguments:
-            first = call.arguments[0]
-            if isinstance(first, nodes.Literal) and isinstance(first.value, str):
-                try:
-                    check(first.value)
-                except (ValueError, TemplateRuntimeError) as error:
-                    raise self.error(f"{call.name}({first.value!r}): {error}", offset) from error
-
     def index(self) -> nodes.Index:
         self.blanks()
         key = self.operand(in_call=False)
@@ -178,10 +116,10 @@ class ExpressionParser:
         """An expression of operators that bind at least as strongly as `least`."""
         self.enter()
         left = self.unary()
-        while True:
+        for _ in range(_MAX_OPERATORS):
             self.blanks()
             match = _OPERATOR.match(self.source, self.at)
-            operator = _WORDS.get(match[0], match[0]) if match else ""
+            operator = WORD_OPERATORS.get(match[0], match[0]) if match else ""
             # A minus that touches a digit belongs to the number, so `$x -1` is two values.
             if _PRECEDENCE.get(operator, 0) < least or (operator == "-" and _NEGATIVE.match(self.source, self.at)):
                 self.depth -= 1
@@ -189,6 +127,7 @@ class ExpressionParser:
             assert match is not None
             self.at = match.end()
             left = nodes.Binary(operator, left, self.expression(_PRECEDENCE[operator] + 1))
+        raise self.error(f"more than {_MAX_OPERATORS} operators in a row")
 
     def unary(self) -> nodes.Expression:
         self.blanks()
@@ -228,7 +167,7 @@ class ExpressionParser:
         if match := _FLOAT.match(source, self.at):
             self.at = match.end()
             return nodes.Literal(float(match[0]))
-        match = (NAME if in_call else _WORD).match(source, self.at)
+        match = (NAME if in_call else WORD).match(source, self.at)
         if match is not None and (in_call or match[0] in ("true", "false")):
             self.at = match.end()
             return nodes.Literal({"true": True, "false": False}.get(match[0]))

@@ -45,22 +45,22 @@ class TemplateLimits:
     source: int = 300 * 1024
     nesting: int = 40
     loop_turns: int = 1_000
-    steps: int = 200_000
+    steps: int = 100_000
     output: int = 10 * 1024 * 1024
     items: int = 100_000
     macro_depth: int = 20
 
 
-class Break(Exception):  # noqa: N818 - a signal, not an error
+class Break(Exception):
     """`#break`: leave the innermost loop."""
 
 
-class Stop(Exception):  # noqa: N818
+class Stop(Exception):
     """`#stop`: the result is what was written so far."""
 
 
 class Frame:
-    """`size`: characters written; `made`: characters of strings made on the way; `mutated`: a list or map was changed."""
+    """size: characters written; made: characters of strings made on the way; mutated: a list or map was changed"""
 
     __slots__ = ("depth", "limits", "loop", "macros", "made", "mutated", "out", "size", "steps", "variables")
 

@@ -17,17 +17,19 @@ from urllib.parse import quote_plus, unquote_plus
 
 import orjson
 
-from wsgw.mapping.jsonpath import JsonPathError, compile_path
+from wsgw.mapping.jsonpath import JsonPath, JsonPathError, compile_path
 from wsgw.mapping.velocity.errors import TemplateRuntimeError
 from wsgw.mapping.velocity.frame import Frame
 from wsgw.mapping.velocity.methods import MethodTable, PropertyTable, table
-from wsgw.mapping.velocity.values import LISTS, json_text, pristine_json, to_text
+from wsgw.mapping.velocity.printing import json_text, to_text
+from wsgw.mapping.velocity.values import LISTS
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 #: A number that a double or a 64-bit integer may not hold exactly. orjson reads those as doubles.
 _LONG_NUMBER: Final = re.compile(r"[0-9][0-9.eE+-]{16}")
 _MISSING: Final = object()
+_NOT_JSON: Final = object()
 
 
 def parse_json(text: str) -> Any:
@@ -71,17 +73,24 @@ class Input:
             self._params = {kind: dict(values) for kind, values in self.kinds.items()}
         return self._params
 
-    def at(self, path: str) -> Any:
-        """What `path` leads to in the body; None where it leads nowhere, or the body is no JSON."""
+    def at(self, path: JsonPath, default: Any) -> Any:
+        """What `path` leads to in the body; `default` where it leads nowhere, or the body is no JSON."""
         if self._document is _MISSING:
             try:
                 self._document = parse_json(self.body)
             except ValueError:
-                self._document = None
-        try:
-            return None if self._document is None else compile_path(path).get(self._document)
-        except JsonPathError as error:
-            raise TemplateRuntimeError(f"the path {path[:100]!r}: {error}") from error
+                self._document = _NOT_JSON
+        return default if self._document is _NOT_JSON else path.get(self._document, default)
+
+
+def _look_up(frame: Frame, given: Input, path: str, default: Any) -> Any:
+    try:
+        compiled = compile_path(path)
+    except JsonPathError as error:
+        raise TemplateRuntimeError(f"the path {path[:100]!r}: {error}") from error
+    if not compiled.definite:
+        frame.spend(len(given.body) >> 5)  # it may visit the whole body
+    return given.at(compiled, default)
 
 
 def _param(_: Frame, given: Input, name: str) -> str | None:
@@ -92,28 +101,28 @@ def _param(_: Frame, given: Input, name: str) -> str | None:
 
 
 def _path(frame: Frame, given: Input, path: str) -> Any:
-    frame.spend(len(given.body) >> 12)
-    return given.at(path)
+    return _look_up(frame, given, path, None)
 
 
 def _json(frame: Frame, given: Input, path: str) -> str:
     """JSON text; an empty JSON string where there is nothing."""
-    frame.spend(len(given.body) >> 12)
-    found = given.at(path)
-    if found is None:
+    found = _look_up(frame, given, path, _MISSING)
+    if found is _MISSING:
         return '""'
-    room = frame.limits.output
-    text = json_text(found, room) if frame.mutated else pristine_json(found, room)
+    text = json_text(frame, found)
+    frame.spend(len(text) >> 10)
     frame.make(len(text))
     return text
 
 
-INPUT: MethodTable = table({
-    "params": lambda _, given: given.params(),
-    "params(s)": _param,
-    "path(s)": _path,
-    "json(s)": _json,
-})
+INPUT: MethodTable = table(
+    {
+        "params": lambda _, given: given.params(),
+        "params(s)": _param,
+        "path(s)": _path,
+        "json(s)": _json,
+    }
+)
 INPUT_PROPERTIES: PropertyTable = {"body": lambda _, given: given.body}
 
 # -- $util -------------------------------------------------------------------------------------------------------------
@@ -125,36 +134,33 @@ class Util:
     __slots__ = ()
 
 
-_SCRIPT_ESCAPES: Final = {
-    "\\": "\\\\", '"': '\\"', "'": "\\'", "/": "\\/",
-    "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
-}  # fmt: skip
 _SCRIPT_UNSAFE: Final = re.compile(r"[\\\"'/\x00-\x1f\x80-\U0010ffff]")
-
-
-def _script_escape(found: re.Match[str]) -> str:
-    char = found[0]
-    escape = _SCRIPT_ESCAPES.get(char)
-    if escape is not None:
-        return escape
-    raw = char.encode("utf-16-be", "surrogatepass").hex().upper()
-    return "".join(f"\\u{raw[at : at + 4]}" for at in range(0, len(raw), 4))
+_HEX_ESCAPES: Final = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-f]{4})+)")
 
 
 def _text(frame: Frame, value: Any) -> str:
     """An argument as text: null is empty, what is no string is printed."""
-    text = "" if value is None else to_text(value, frame.limits.output)
+    text = "" if value is None else to_text(frame, value)
     frame.spend(len(text) >> 10)
     return text
+
+
+def _as_commons_lang(found: re.Match[str]) -> str:
+    """Its digits are capitals, and it leaves DEL as it is."""
+    return found[1] + found[2].upper().replace("U", "u").replace("\\u007F", "\x7f")
 
 
 def _escape_javascript(frame: Frame, _: Util, value: Any) -> str:
     text = _text(frame, value)
     if _SCRIPT_UNSAFE.search(text) is None:
         return text
-    text = _SCRIPT_UNSAFE.sub(_script_escape, text)
-    frame.make(len(text))
-    return text
+    # JSON's escapes are JavaScript's but for two characters.
+    escaped = json.dumps(text)[1:-1].replace("'", "\\'").replace("/", "\\/")
+    frame.make(len(escaped))
+    if "\\u" in escaped:
+        frame.spend(len(escaped) >> 8)
+        escaped = _HEX_ESCAPES.sub(_as_commons_lang, escaped)
+    return escaped
 
 
 def _parse_json(frame: Frame, _: Util, value: Any) -> Any:
@@ -196,11 +202,13 @@ def _base64_decode(frame: Frame, _: Util, value: Any) -> str:
         raise TemplateRuntimeError(f"$util.base64Decode: {error}") from error
 
 
-UTIL: MethodTable = table({
-    "escapeJavaScript(o)": _escape_javascript,
-    "parseJson(o)": _parse_json,
-    "urlEncode(o)": _url_encode,
-    "urlDecode(o)": _url_decode,
-    "base64Encode(o)": _base64_encode,
-    "base64Decode(o)": _base64_decode,
-})
+UTIL: MethodTable = table(
+    {
+        "escapeJavaScript(o)": _escape_javascript,
+        "parseJson(o)": _parse_json,
+        "urlEncode(o)": _url_encode,
+        "urlDecode(o)": _url_decode,
+        "base64Encode(o)": _base64_encode,
+        "base64Decode(o)": _base64_decode,
+    }
+)

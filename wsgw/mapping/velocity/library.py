@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from wsgw.mapping.jsonpath import compile_path
-from wsgw.mapping.velocity import collections, gateway, patterns, scalars, strings
+from wsgw.mapping.velocity import collections, gateway, maps, patterns, scalars, strings
 from wsgw.mapping.velocity.methods import Library
 
 LIBRARY: Final = Library(
@@ -19,8 +19,9 @@ LIBRARY: Final = Library(
         gateway.Input: gateway.INPUT,
         gateway.Util: gateway.UTIL,
         **collections.METHODS,
+        **maps.METHODS,
     },
-    {str: strings.PROPERTIES, gateway.Input: gateway.INPUT_PROPERTIES, **collections.PROPERTIES},
+    {str: strings.PROPERTIES, gateway.Input: gateway.INPUT_PROPERTIES, **collections.PROPERTIES, **maps.PROPERTIES},
     {
         "input.path": compile_path,
         "input.json": compile_path,

@@ -7,7 +7,6 @@ is not there for these arguments, gives null; one that fails raises TemplateRunt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from wsgw.mapping.velocity.frame import Frame
@@ -47,7 +46,7 @@ def table(methods: Mapping[str, Implementation]) -> MethodTable:
 
 
 class Library:
-    """What values of each type can do; `checks` reads arguments that stand in the template (see `expressions.Checks`)."""
+    """What values of each type can do; `checks` reads arguments that stand in the template (see `cursor.Checks`)."""
 
     __slots__ = ("checks", "methods", "properties")
 

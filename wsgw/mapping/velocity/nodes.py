@@ -152,7 +152,5 @@ class Stop:
     pass
 
 
-Node: TypeAlias = (
-    Text | Reference | Set | If | Foreach | Define | Macro | MacroCall | Evaluate | Break | Stop
-)
+Node: TypeAlias = Text | Reference | Set | If | Foreach | Define | Macro | MacroCall | Evaluate | Break | Stop
 Block: TypeAlias = tuple[Node, ...]

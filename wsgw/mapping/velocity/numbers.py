@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import ROUND_HALF_DOWN, Context, Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from wsgw.mapping.velocity.errors import TemplateRuntimeError
 from wsgw.mapping.velocity.values import LISTS, NESTING, NUMBERS, Entry, Number
 
 _CONTEXT = Context(prec=400, rounding=ROUND_HALF_DOWN, traps=[])
 _BITS = 8192
+
+
+def _is_number(value: Any) -> TypeGuard[Number]:
+    return value.__class__ in NUMBERS  # not isinstance: a bool is none here
 
 
 def _decimal(value: Number) -> Decimal:
@@ -62,7 +66,7 @@ _EXACT: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
 
 def compute(operator: str, left: Any, right: Any) -> Number | None:
     """`left operator right`; None where one is no number, or for a division by zero."""
-    if left.__class__ not in NUMBERS or right.__class__ not in NUMBERS:
+    if not (_is_number(left) and _is_number(right)):
         return None
     if operator in "/%" and right == 0:
         return None
@@ -81,7 +85,7 @@ def compute(operator: str, left: Any, right: Any) -> Number | None:
 
 def ordered(operator: str, left: Any, right: Any) -> bool:
     """`left operator right` for < <= > >=; false where one is no number."""
-    if left.__class__ not in NUMBERS or right.__class__ not in NUMBERS:
+    if not (_is_number(left) and _is_number(right)):
         return False
     if operator == "<":
         return bool(left < right)

@@ -7,22 +7,23 @@ that is only text is replaced as text, which is some forty times as fast.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import re2
 
 from wsgw.mapping.velocity.errors import TemplateRuntimeError
+from wsgw.mapping.velocity.frame import Frame
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
+_OPTIONS.max_mem = 2 << 20
 _PLAIN = re.compile(r"(?:[^\\.^$|?*+()\[\]{}]|\\[^A-Za-z0-9])*")
 _REPLACEMENT = re.compile(r"\\(.)|\$([0-9])|\$\{([A-Za-z][A-Za-z0-9]*)\}|[\\$]", re.DOTALL)
 _MAX_PATTERN = 2_000
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def pattern(text: str) -> Any:
     """`text` compiled. Raises TemplateRuntimeError."""
     if len(text) > _MAX_PATTERN:
@@ -46,16 +47,16 @@ def matches(subject: str, text: str) -> bool:
         raise TemplateRuntimeError("a text that is no Unicode meets a regular expression") from error
 
 
-def replace(subject: str, text: str, replacement: str, most: int, make: Callable[[int], None]) -> str:
+def replace(frame: Frame, subject: str, text: str, replacement: str, most: int) -> str:
     """`subject` with the first `most` matches replaced (0: all).
 
     replacement: as in Java: $1 and ${name} are groups, a backslash takes the next character literally
-    make: told how long the result becomes, and raises where that is too long
+    Raises TemplateRuntimeError, also where the result becomes too long or has too many replacements.
     """
     literal = plain(text)
     if literal and "\\" not in replacement and "$" not in replacement:
         count = subject.count(literal)
-        make(len(subject) + (min(count, most) if most else count) * (len(replacement) - len(literal)))
+        frame.make(len(subject) + (min(count, most) if most else count) * (len(replacement) - len(literal)))
         return subject.replace(literal, replacement, most or -1)
     parts = _parts(replacement)
     pieces: list[str] = []
@@ -66,17 +67,18 @@ def replace(subject: str, text: str, replacement: str, most: int, make: Callable
                 break
             piece = subject[at : found.start()] + "".join(_group(found, part) for part in parts)
             length += len(piece)
-            if length > 1 << 16:
-                make(len(piece))
+            frame.spend(8)
+            if length > frame.limits.output:
+                break
             pieces.append(piece)
             at = found.end()
     except UnicodeError as error:
         raise TemplateRuntimeError("a text that is no Unicode meets a regular expression") from error
-    make(length + len(subject) - at)
+    frame.make(length + len(subject) - at)
     return "".join(pieces) + subject[at:]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _parts(replacement: str) -> tuple[str | int | tuple[str], ...]:
     """Text as str, a group's number as int, its name in a tuple."""
     parts: list[str | int | tuple[str]] = []
@@ -106,7 +108,7 @@ def _group(found: Any, part: str | int | tuple[str]) -> str:
         raise TemplateRuntimeError(f"the regular expression has no group {part}") from error
 
 
-def split(subject: str, text: str, limit: int) -> list[str]:
+def split(frame: Frame, subject: str, text: str, limit: int) -> list[str]:
     """Java's String.split: limit 0 drops empty parts at the end, a positive one is the most parts there are."""
     literal = plain(text)
     if literal:
@@ -120,6 +122,7 @@ def split(subject: str, text: str, limit: int) -> list[str]:
                     break
                 if found.end() == 0 or (found.start() == found.end() == len(subject)):
                     continue
+                frame.spend(4)
                 parts.append(subject[at : found.start()])
                 at = found.end()
         except UnicodeError as error:

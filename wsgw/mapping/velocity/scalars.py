@@ -10,14 +10,15 @@ from wsgw.mapping.velocity.errors import TemplateRuntimeError
 from wsgw.mapping.velocity.frame import Frame
 from wsgw.mapping.velocity.methods import Implementation, MethodTable, table
 from wsgw.mapping.velocity.numbers import equals
-from wsgw.mapping.velocity.values import Number, to_text
+from wsgw.mapping.velocity.printing import to_text
+from wsgw.mapping.velocity.values import Number
 
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
 _DIGITS = re.compile(r"[+-]?[0-9A-Za-z]{1,40}")
 
 
 def _text(frame: Frame, value: Any) -> str:
-    return to_text(value, frame.limits.output)
+    return to_text(frame, value)
 
 
 def _wrapped(value: Number, bits: int) -> int:
