@@ -16,7 +16,7 @@ help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 run: $(BIN)/.installed ## Serve the chat example; prints its address
-	@exec $(BIN)/wsgw demo
+	@exec $(BIN)/wsgw demo $(ARGS)
 
 test: $(BIN)/.installed-dev system ## Run every test
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)

@@ -95,7 +95,9 @@ class Connection(ConnectionFacts, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a transport whose 101 has been written; the node has this connection from here on."""
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=0)
+        # A TLS transport pauses at its mark, others above it; it says nothing of the 64 KiB that TCP may hold below it.
+        secure = transport.get_extra_info("sslcontext") is not None
+        self.transport.set_write_buffer_limits(high=1 if secure else 0, low=0)
         self.node.add(self)
 
     def data_received(self, data: bytes) -> None:
