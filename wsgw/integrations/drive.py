@@ -1,9 +1,9 @@
 """Coroutines run without a task, as long as they wait for nothing but our own HTTP pool.
 
-A task, its future and the two turns of the event loop that they take cost a message 5 µs, a third of what our own
-code costs it. A Drive steps a coroutine by hand: when the pool has the answer, the coroutine goes on at once, within the
-backend's `data_received`. It can wait for futures too; but whatever asks for the current task (`asyncio.timeout` and
-others) needs `apart`, which runs it in a task of its own.
+A task, its future and the two turns of the event loop that they take cost a message 5 µs, a third of what our own code
+costs it. A Drive steps a coroutine by hand: when the pool has the answer, the coroutine goes on at once, within the
+`data_received` of the backend's connection. It can wait for futures too; but whatever asks for the current task
+(`asyncio.timeout` and others) needs `apart`, which runs it in a task of its own.
 """
 
 from __future__ import annotations

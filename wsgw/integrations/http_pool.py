@@ -18,11 +18,11 @@ from weakref import WeakValueDictionary
 
 from wsgw.errors import IntegrationFailure
 from wsgw.integrations.circuit import Circuit
-from wsgw.integrations.drive import Drive, Parked, current
+from wsgw.integrations.drive import Parked, current
 from wsgw.integrations.http_connection import Call
 from wsgw.integrations.http_host import Host, PoolLimits
 from wsgw.integrations.http_names import Addresses
-from wsgw.integrations.http_wire import Method, address, after_method, header_block, method, request_bytes
+from wsgw.integrations.http_wire import address, after_method, header_block, method, request_bytes
 from wsgw.integrations.sweep import Sweep
 from wsgw.invocation import IntegrationRequest, Reply
 
@@ -102,9 +102,8 @@ class HttpPool:
         deadline = self._clock() + max(timeout, _SHORTEST_TIMEOUT)
         payload = request_bytes(how, target.after_method, headers, body)
         drive = current()
-        if drive is not None:
-            return await self._parked(drive, target, how, payload, deadline)
-        future: asyncio.Future[Reply] = self._loop.create_future()
+        future: asyncio.Future[Reply] | Parked[Reply]
+        future = self._loop.create_future() if drive is None else Parked(drive, self._loop)
         call = Call(payload, how.is_head, how.repeatable, deadline, future)
         if deadline < self._sweep.next:
             self._sweep.watch(deadline)
@@ -113,21 +112,8 @@ class HttpPool:
             return await future
         except asyncio.CancelledError:
             target.host.abandon(call)
-            if future.done() and not future.cancelled():
+            if isinstance(future, asyncio.Future) and future.done() and not future.cancelled():
                 future.exception()  # seen: it came in the turn in which the caller went away
-            raise
-
-    async def _parked(self, drive: Drive, target: Target, how: Method, payload: bytes, deadline: float) -> Reply:
-        """The same for a coroutine that is driven: nothing of asyncio's in between."""
-        parked: Parked[Reply] = Parked(drive, self._loop)
-        call = Call(payload, how.is_head, how.repeatable, deadline, parked)
-        if deadline < self._sweep.next:
-            self._sweep.watch(deadline)
-        target.host.submit(call)
-        try:
-            return await parked
-        except asyncio.CancelledError:
-            target.host.abandon(call)
             raise
 
     def counts(self) -> PoolCounts:
