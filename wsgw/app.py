@@ -158,6 +158,7 @@ class App:
         )
         stages = [compile_stage(api, stage, parts) for api in apis for stage in api.stages.values()]
         self.stages.deploy(stages)
+        self.node.look_again()
         limits = [live.limits.message_bytes for live in stages]
         self._message_bytes = 0 if 0 in limits else max(limits, default=131_072)
         self._ready = ""
@@ -177,6 +178,8 @@ class App:
                 settings.host,
                 settings.port,
                 ssl=context,
+                ssl_handshake_timeout=settings.head_seconds if context else None,
+                ssl_shutdown_timeout=settings.close_seconds if context else None,
                 backlog=settings.backlog,
             )
         except OSError as error:
@@ -230,18 +233,22 @@ class App:
     # ---- the end
 
     async def stop(self, *, drain: float | None = None) -> int:
-        """Stop accepting, close all connections with 1001 spread over `drain` seconds, let what runs finish.
+        """Refuse handshakes, close all connections with 1001 spread over `drain` seconds, let what runs finish.
 
-        Gives how many invocations had to be cut off after `stop_seconds`.
+        Until then backends reach the connections that are left. Gives how many invocations had to be cut off after
+        `stop_seconds`.
         """
         settings = self.settings
+        cut_off = 0
+        if hasattr(self, "_lanes"):
+            await self.node.drain(settings.drain_seconds if drain is None else drain)
+            cut_off = await self.node.finish(settings.stop_seconds)
         for server in self._servers:
             server.close()
         if hasattr(self, "_lanes"):
             self._lanes.close()
-            await self.node.drain(settings.drain_seconds if drain is None else drain)
-            cut_off = await self.node.finish(settings.stop_seconds)
             await self._server.shutdown(1)
+            self._lanes.abort()
             self._lag.stop()
             if self._sweeper is not None:
                 self._sweeper.cancel()
@@ -252,8 +259,7 @@ class App:
             self.access_log.close()
             if self._access_stream is not None and self._access_stream is not sys.stderr.buffer:
                 self._access_stream.close()
-            return cut_off
-        return 0
+        return cut_off
 
 
 def _cannot_listen(error: OSError, option: str, host: str, port: int) -> OSError:

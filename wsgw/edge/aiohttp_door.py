@@ -239,6 +239,16 @@ class Server(web.Server):
     def __call__(self) -> Handler:
         return Handler(self, self._now, loop=self._loop, **self._kwargs)
 
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Close all connections once their requests are answered, after `timeout` at the latest."""
+        transports = [handler.transport for handler in self.connections if handler.transport is not None]
+        self.pre_shutdown()  # those that are idle end at once
+        await super().shutdown(timeout)
+        for transport in transports:
+            # Closing TLS waits for the client's part in it, and nobody waits for that any more.
+            if transport.get_extra_info("sslcontext") is not None:
+                transport.abort()
+
     def sweep(self) -> None:
         """Answer 408 to heads and bodies that take too long, and drop clients that do not read."""
         now = self._now()
@@ -285,8 +295,13 @@ class Server(web.Server):
         await door.done
         if door.connection is not None:
             return _Raw(b"", False)
-        if door.keep and not request.keep_alive:
-            # The caller asked for it, or speaks HTTP/1.0: the answer says what happens (RFC 9112 §9.6).
+        # Behind an upgrade to what nobody here speaks, aiohttp drops what it has read: there is no next request.
+        upgrade = "Upgrade" in request.headers and "upgrade" in request.headers.get("Connection", "").lower()
+        ends = upgrade and not handler._upgraded
+        if ends and not request.content.is_eof():
+            request.content.feed_eof()
+        if door.keep and (ends or not request.keep_alive):
+            # That, or the caller asked for it, or speaks HTTP/1.0: the answer says what happens (RFC 9112 §9.6).
             data = door.data.replace(b"\r\nConnection: keep-alive\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
             return _Raw(data, False)
         return _Raw(door.data, door.keep)

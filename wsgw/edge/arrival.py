@@ -20,6 +20,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "forwarded")
 _PROXIED = (*_FORWARDED, "via")
+_PORT = re.compile(r":[0-9]+\Z")
 _TRACE = re.compile(r"[A-Za-z0-9=;:_-]{1,256}")
 
 
@@ -84,7 +85,16 @@ def introduce(connection: Connection, request: Request, place: Place, settings: 
     connection.source_ip = source_ip(request, settings)
     connection.user_agent = request.header("user-agent")
     connection.callback_base = _shared(own_base(request, settings))
-    connection.domain_name = _shared(place.host or connection.callback_base.partition("://")[2])
+    own = connection.callback_base.partition("://")[2].partition("/")[0]
+    connection.domain_name = _shared(_domain_name(place.host, own))
+
+
+def _domain_name(host: str, own: str) -> str:
+    """`host`, which named the API, else `own`. The port is not the client's to choose: if it gave one, it is ours."""
+    if not host:
+        return own
+    name, colon, _ = host.partition(":")
+    return name + own[len(_PORT.sub("", own)) :] if colon else name
 
 
 @lru_cache(maxsize=1024)
@@ -96,15 +106,18 @@ def _shared(text: str) -> str:
 def event_headers(request: Request, connection: Connection, settings: Settings) -> list[tuple[str, str]]:
     """The handshake's headers as authorizers, events and backends get them, with what the service adds."""
     secure = _secure(request, settings)
+    trusted = _trusted(request.peer, settings)
     trace = None
     chain: list[str] = []
     headers = []
     for name, value in request.headers:
         lower = name.lower()
-        if lower == "x-forwarded-for" and _trusted(request.peer, settings):
+        if lower == "x-forwarded-for" and trusted:
             chain.append(value)
         elif lower == "x-amzn-trace-id":
             trace = value
+        elif lower.startswith("x-forwarded-") and not trusted:
+            pass  # -Host, -Prefix, …: backends believe them, for a proxy would have said it.
         elif lower not in _FORWARDED and not lower.startswith("wsgw-"):
             headers.append((name, value))
     if trace is None or not _TRACE.fullmatch(trace):

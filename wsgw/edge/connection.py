@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from wsgw.edge.deflate import deflated
 from wsgw.edge.frame_reader import FrameReader, whole_text
 from wsgw.edge.frames import (
     ABNORMAL,
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from wsgw.edge.node import Node
 
 TRY_AGAIN_LATER = 1013
+#: Seconds that a client has to hang up once both have said close.
+_LINGER = 1.0
+#: Shorter messages go out as they are: deflating them costs more than it saves.
+_WORTH_DEFLATING = 200
 
 #: What waits for a push to leave the outbox: called with True once it is on the socket, False if it never will be.
 Taken = Callable[[bool], None]
@@ -45,6 +50,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
     """A client from its 101 to the end of its socket. Only this class writes to the transport.
 
     Times are seconds of the node's clock. `close_code` and `close_reason` are what `$disconnect` says; code 0: open.
+    `window_bits`: of what permessage-deflate was agreed on for outgoing messages; 0: it was not.
     """
 
     __slots__ = (
@@ -58,7 +64,6 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         "close_code",
         "close_reason",
         "closing_since",
-        "compressed",
         "heard_at",
         "last_active",
         "lost",
@@ -67,6 +72,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         "slice",
         "slot",
         "transport",
+        "window_bits",
     )
 
     def __init__(self, node: Node, slot: StageSlot, id: str) -> None:
@@ -81,7 +87,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         self.close_code = 0
         self.close_reason = ""
         self.lost = False
-        self.compressed = False
+        self.window_bits = 0
         self._reader: FrameReader | None = None
         self._running = 0
         self._inbox: deque[Message] | None = None
@@ -159,6 +165,8 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             message = inbox.popleft()
             if len(inbox) == node.settings.inbox_messages // 2 and self.transport is not None:
                 self.transport.resume_reading()
+                if self._partial_since:
+                    self._partial_since = node.now()
         self._inbox = None
         self._running -= 1
         if self.lost and not self._running:
@@ -193,7 +201,13 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if self._stalled_since and transport.get_write_buffer_size() + len(payload) > self.node.settings.outbox_bytes:
             count("outbox_full")
             raise LimitExceeded
-        transport.write(frames_for(payload, BINARY if binary else TEXT, self.node.settings.fragment_bytes))
+        compressed = False
+        if self.window_bits and len(payload) >= _WORTH_DEFLATING:
+            smaller = deflated(payload, self.window_bits)
+            if compressed := len(smaller) < len(payload):
+                payload = smaller
+        opcode = BINARY if binary else TEXT
+        transport.write(frames_for(payload, opcode, self.node.settings.fragment_bytes, compressed=compressed))
         self.last_active = self.node.now()
         return not self._stalled_since
 
@@ -246,7 +260,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             self._finish()
             return
         self.close(code, reason)
-        if self.transport is not None and self.transport.can_write_eof():
+        if self.transport is not None and self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
 
     def _closed_by_client(self, close: Close) -> None:
@@ -260,9 +274,20 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         self._finish()
 
     def _finish(self) -> None:
-        # The server closes first (RFC 6455 §7.1.1); close() sends what is still in the outbox before.
-        if self.transport is not None:
-            self.transport.close()
+        """End the TCP connection first, as the server does (RFC 6455 §7.1.1), behind what is still in the outbox."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        # Closing both ways with input unread would send a reset, which may overtake the close frame. What the client
+        # still sends is read and dropped until it closes, too; the sweep ends it if it does not.
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        now, settings = self.node.now(), self.node.settings
+        # Nothing is left to say: a client that does not hang up either is not given as long as one that must answer.
+        self.closing_since = now - max(0.0, settings.close_seconds - _LINGER)
+        self.node.hasten(self, now + _LINGER)
 
     def abort(self, code: int, reason: str) -> None:
         """Drop the client without a word: it does not listen."""
@@ -304,6 +329,9 @@ class Connection(ConnectionFacts, asyncio.Protocol):
                 self.close(TRY_AGAIN_LATER, "Client reads too slowly")
                 return now + settings.close_seconds
         if self._partial_since:
+            if self._inbox:
+                # Reading may be paused until earlier messages are answered: the time is ours, not the client's.
+                self._partial_since = now
             deadlines.append(self._partial_since + settings.body_seconds)
             if now >= deadlines[-1]:
                 self._fail(GOING_AWAY, "Message not completed in time")
@@ -339,12 +367,13 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if self._awaiting_pong:
             if now >= self._awaiting_pong + timeout:
                 self.abort(ABNORMAL, "No answer to ping")
-            return self._awaiting_pong + timeout
+            # Looked at before, too: once the client has answered, the time to its next ping runs.
+            return min(self._awaiting_pong + timeout, now + every)
         if now >= self.heard_at + every:
             self._awaiting_pong = now
             if not self._stalled_since and self._open():
                 self._write(ping_frame(b""))
-            return now + timeout
+            return now + min(timeout, every)
         return self.heard_at + every
 
     def end_normally(self) -> None:

@@ -44,7 +44,7 @@ class DataPlane:
         if isinstance(upgrade, Refusal):
             headers = [header for header in upgrade.headers if header[0] != "Connection"]
             self._close_with(request, door, Reply(upgrade.status, _message(upgrade.status), (*_JSON, *headers)))
-        elif upgrade is not None and place is not None and place.rest in ("", "/"):
+        elif upgrade is not None and place is not None and not place.rest:
             self._sockets.open(request, place, upgrade, door)
         else:
             # An unknown API, stage or path, and a plain request to a WebSocket API, all look the same.
@@ -72,10 +72,10 @@ class DataPlane:
         return None
 
     def _place(self, request: Request) -> Place | None:
-        target = request.target
-        if not target.startswith("/"):
-            target = target[target.index("/", target.index("//") + 2) :] if target.count("/") > 2 else "/"
-        return self._stages.find(request.header("host") or "", target.partition("?")[0])
+        path = request.target.partition("?")[0]
+        if not path.startswith("/"):
+            path = "/" + path.partition("//")[2].partition("/")[2]
+        return self._stages.find(request.header("host") or "", path)
 
     @staticmethod
     def _close_with(request: Request, door: Door, reply: Reply) -> None:

@@ -129,11 +129,12 @@ def reply_bytes(reply: Reply, *, keep: bool, body: bool = True) -> bytes:
     """
     lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Unknown')}", f"Date: {http_date()}"]
     lines += [f"{name}: {value}" for name, value in reply.headers]
-    if reply.status >= 200 and reply.status not in (204, 304):
+    bodiless = reply.status in (204, 304)  # RFC 9112 §6.3: a client would take a body for the next answer.
+    if not bodiless:
         lines.append(f"Content-Length: {len(reply.body)}")
     lines.append("Connection: keep-alive" if keep else "Connection: close")
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-    return head + reply.body if body else head
+    return head + reply.body if body and not bodiless else head
 
 
 #: Never copied from a backend's answer to a client: they belong to one hop, or we say them ourselves.
@@ -144,10 +145,21 @@ _OURS = frozenset(
 
 def safe_headers(reply: Reply) -> list[tuple[str, str]]:
     """The headers of a backend's reply that a client may see, free of anything that would start another line."""
+    # RFC 9110 §7.6.1: what Connection names is for this hop only, too.
+    named = {
+        option.strip().lower()
+        for name, value in reply.headers
+        if name.lower() == "connection"
+        for option in value.split(",")
+    }
     return [
         (name, value)
         for name, value in reply.headers
-        if name.lower() not in _OURS and name.isascii() and _clean(name) and _clean(value)
+        if (lower := name.lower()) not in _OURS
+        and lower not in named
+        and name.isascii()
+        and _clean(name)
+        and _clean(value)
     ]
 
 

@@ -75,6 +75,11 @@ class Lanes:
         for lane in list(self.open):
             lane.retire()
 
+    def abort(self) -> None:
+        """End the lanes that are left: their clients take no part in closing TLS."""
+        for lane in list(self.open):
+            lane.abort()
+
 
 class Lane(asyncio.Protocol):
     """One client socket until its first upgrade, its first request of another shape, or its end. It is the Door too."""
@@ -238,6 +243,8 @@ class Lane(asyncio.Protocol):
                 length = int(value)
             elif lower == "connection" and not upgrade and value.lower() != "keep-alive":
                 return -1
+            if lower == "upgrade" and "websocket" not in value.lower():
+                return -1
         if upgrade:
             return 0 if method == b"GET" and not length and not self._served else -1
         limit = self._lanes.body_limit()
@@ -360,6 +367,11 @@ class Lane(asyncio.Protocol):
         self._data = b""
         self._since = self._lanes.now()
         transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def retire(self) -> None:
         """Close as soon as nothing is being answered."""

@@ -13,6 +13,9 @@ from wsgw.edge.frames import GOING_AWAY, FrameRules, Message
 from wsgw.integrations.drive import Drive
 from wsgw.settings import Settings
 
+#: After a deployment all connections are looked at, spread over this many seconds.
+_LOOK_AGAIN = 5
+
 
 class Clock:
     """Time as the edge sees it: `now` (seconds) never goes back, `wall_ms` is epoch milliseconds. Tests set it."""
@@ -63,6 +66,9 @@ class Node:
         self._connections[connection.id] = connection
         connection.slot.connections += 1
         self._wheel.put(connection, connection.due(self.now()))
+        if self.draining:
+            # Its `$connect` was under way when the drain began: it is told as the others are.
+            connection.close(GOING_AWAY, "Going away")
 
     def remove(self, connection: Connection) -> None:
         """The connection begins to close: nobody finds it from here on."""
@@ -82,8 +88,8 @@ class Node:
         """What this connection's frames may be: its stage's limits now."""
         live = connection.slot.live
         if live is None:
-            return FrameRules()
-        key = (live.limits.frame_bytes, live.limits.message_bytes, not live.binary_pass, connection.compressed)
+            return FrameRules(compression=connection.window_bits > 0)
+        key = (live.limits.frame_bytes, live.limits.message_bytes, not live.binary_pass, connection.window_bits > 0)
         rules = self._rules.get(key)
         if rules is None:
             rules = FrameRules(frame_bytes=key[0], message_bytes=key[1], reject_binary=key[2], compression=key[3])
@@ -106,6 +112,12 @@ class Node:
             again = timed.due(now)
             if timed.transport is not None:
                 self._wheel.hasten(timed, again)
+
+    def look_again(self) -> None:
+        """Look at every connection soon: a deployment may have brought its deadlines nearer."""
+        now, count = self.now(), len(self._connections)
+        for number, connection in enumerate(self._connections.values()):
+            self._wheel.hasten(connection, now + _LOOK_AGAIN * number / count)
 
     # ---- the end
 

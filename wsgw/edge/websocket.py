@@ -52,8 +52,6 @@ class WebSockets:
         connection = Connection(self._node, place.slot, ids.connection_id(self._node.name, live.api_tag))
         arrival.introduce(connection, request, place, self._settings)
         invocation = Invocation(live, "CONNECT", "$connect", connection, ids.request_id(), connection.connected_at)
-        invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
-        invocation.headers = arrival.event_headers(request, connection, self._settings)
         try:
             self._admit(request, live)
         except GatewayError as error:
@@ -62,6 +60,8 @@ class WebSockets:
         if live.connect is None or not live.connect.steps:
             self._conclude(door, upgrade, invocation, connection, Reply(200))
             return
+        invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
+        invocation.headers = arrival.event_headers(request, connection, self._settings)
         self._pending += 1
         self._node.start(self._ask(door, upgrade, invocation, connection, live.connect))
 
@@ -71,7 +71,7 @@ class WebSockets:
         full = settings.max_connections and len(self._node) >= settings.max_connections
         if self._node.draining or full or self._pending >= settings.handshakes:
             raise ServiceUnavailable(detail="draining" if self._node.draining else "too_many_connections")
-        if live.allowed_origins is not None and request.header("origin") not in live.allowed_origins:
+        if live.allowed_origins is not None and not _is_from(request.all("origin"), live.allowed_origins):
             raise AccessDenied(detail="origin_not_allowed")
         if live.new_connections is not None:
             key = f"new-connections/{live.api_id}/{live.stage}"
@@ -82,13 +82,16 @@ class WebSockets:
         self, door: Door, upgrade: Upgrade, invocation: Invocation, connection: Connection, route: LiveRoute
     ) -> None:
         try:
-            route.metrics.connects += 1
             await route.run(invocation)
         except GatewayError as error:
+            # What is the caller's fault was refused before the integration: ConnectCount is of calls to it.
+            route.metrics.connects += error.status >= 500
             self._refuse(door, invocation, error)
             return
         finally:
             self._pending -= 1
+        route.metrics.connects += 1
+        self._measure(invocation, route.metrics)
         reply = invocation.reply
         self._conclude(door, upgrade, invocation, connection, Reply(200) if reply is None else reply)
 
@@ -96,21 +99,24 @@ class WebSockets:
         self, door: Door, upgrade: Upgrade, invocation: Invocation, connection: Connection, reply: Reply
     ) -> None:
         """Give the 101, or the status that `$connect` wants instead."""
-        if not 200 <= reply.status <= 299:
+        if reply.status < 200:
+            self._refuse(door, invocation, GatewayError(detail="connect_status_below_200"))
+            return
+        if reply.status > 299:
             invocation.status = reply.status
             self._log(invocation)
             refusal = Reply(reply.status, reply.body, _refusal_headers(reply, invocation.request_id))
             door.answer(reply_bytes(refusal, keep=True), keep=True)
             return
         live: LiveStage = invocation.site  # type: ignore[assignment]  # the edge made it from a LiveStage
-        protocol = reply.header("sec-websocket-protocol")
-        if live.connect is None or not live.connect.steps:
+        protocol = reply.header("sec-websocket-protocol") or None
+        if invocation.reply is None:  # No integration was asked.
             protocol = next((offer for offer in upgrade.subprotocols if offer in (live.subprotocols or ())), None)
         if protocol is not None and protocol not in upgrade.subprotocols:
             self._refuse(door, invocation, GatewayError(detail="subprotocol_not_offered"))
             return
         agreement = negotiate(upgrade.extensions) if live.compression and upgrade.extensions else None
-        connection.compressed = agreement is not None
+        connection.window_bits = agreement.window_bits if agreement is not None else 0
         invocation.status = 200
         self._log(invocation)
         if door.lost:
@@ -242,6 +248,11 @@ class WebSockets:
             connection=invocation.connection.id,
             request=invocation.request_id,
         )
+
+
+def _is_from(origins: list[str], allowed: frozenset[str]) -> bool:
+    # To the letter: browsers spell an origin in one way only. Whoever sends two of them is no browser.
+    return len(origins) == 1 and origins[0] in allowed
 
 
 def is_binary_type(content_type: str | None) -> bool:

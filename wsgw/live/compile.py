@@ -12,7 +12,7 @@ from pathlib import Path
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import DEFAULT_KEY, LIFECYCLE_KEYS, Integration, Route
-from wsgw.errors import DefinitionError
+from wsgw.errors import ApiConfigurationError, DefinitionError
 from wsgw.ids import api_tag
 from wsgw.integrations.base import Invoker
 from wsgw.integrations.handler_context import Connections, Handler
@@ -27,7 +27,7 @@ from wsgw.mapping.parameters import compile_parameters, required_parameters, sta
 from wsgw.mapping.selection import response_selector, response_template_selector, route_selector
 from wsgw.mapping.template import compile_template
 from wsgw.observe.metrics import Metrics
-from wsgw.pipeline.backend_headers import Lines, connect_lines, disconnect_lines, message_lines
+from wsgw.pipeline.backend_headers import Lines, connect_lines, disconnect_lines, message_lines, without
 from wsgw.pipeline.integrate import integrate
 from wsgw.pipeline.run import Step
 from wsgw.pipeline.throttle import throttle
@@ -106,6 +106,8 @@ def _live_route(api: Api, stage: Stage, route: Route, parts: Parts) -> LiveRoute
         steps = steps_for(api, stage, route, parts)
     except (ValueError, ImportError, AttributeError) as error:
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error}"]) from error
+    except ApiConfigurationError as error:
+        raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error.detail}"]) from error
     metrics = parts.metrics.route(api.id, stage.name, route.key)
     needs_task = route.integration is not None and route.integration.type in ("AWS_PROXY", "PYTHON")
     return LiveRoute(route.key, steps, metrics, two_way=route.two_way, needs_task=needs_task)
@@ -115,7 +117,8 @@ def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step,
     """The steps that `route` needs, in API Gateway's order. Raises ValueError for what cannot be made ready."""
     steps: list[Step] = []
     limit = route.throttle or stage.route_throttles.get(route.key) or stage.throttle
-    if limit is not None:
+    # Not `$disconnect`: nobody is there to slow down, and who was let in by `$connect` would never be let out.
+    if limit is not None and route.key != "$disconnect":
         steps.append(throttle(parts.buckets, f"route/{api.id}/{stage.name}/{route.key}", limit))
     if any(route.request_parameters.values()):
         steps.append(required(required_parameters(route.request_parameters)))
@@ -169,14 +172,18 @@ def _http_mapping(api: Api, stage: Stage, route: Route, integration: Integration
 
 
 def _lines(api: Api, stage: Stage, route: Route, integration: Integration, settings: Settings) -> Lines:
+    # Of the lifecycle, only what a template makes has a body: an HTTP_PROXY's is empty.
+    content_type = "application/json" if integration.type == "HTTP" else None
+    strict = settings.strict
     if route.key == "$connect":
-        return connect_lines(api.id, stage.name, strict=settings.strict)
-    if route.key == "$disconnect":
-        return disconnect_lines(api.id, stage.name, strict=settings.strict)
-    # A mapped Content-Type replaces ours, so ours must not be sent beside it.
-    mapped = any(key.lower() == "integration.request.header.content-type" for key in integration.request_parameters)
-    content_type = None if mapped else "application/json"
-    return message_lines(api.id, stage.name, route.key, content_type=content_type, strict=settings.strict)
+        lines = connect_lines(api.id, stage.name, content_type=content_type, strict=strict)
+    elif route.key == "$disconnect":
+        lines = disconnect_lines(api.id, stage.name, content_type=content_type, strict=strict)
+    else:
+        lines = message_lines(api.id, stage.name, route.key, strict=strict)
+    header = "integration.request.header."
+    mapped = frozenset(key.removeprefix(header).lower() for key in integration.request_parameters if header in key)
+    return without(lines, mapped)
 
 
 def _request_templates(integration: Integration) -> Templates:

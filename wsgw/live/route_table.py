@@ -115,7 +115,7 @@ class StageSlot:
     `live` is None once the stage is gone. `connections` counts those that are open, for the gauge.
     """
 
-    __slots__ = ("connections", "live")
+    __slots__ = ("__weakref__", "connections", "live")
 
     def __init__(self, live: LiveStage | None) -> None:
         self.live = live

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from wsgw.ids import read_connection_id
 from wsgw.live.route_table import LiveStage, StageSlot
@@ -29,8 +30,11 @@ class Stages:
     def __init__(self, region: str) -> None:
         self._suffixes = (f".execute-api.{region}.amazonaws.com", ".execute-api.localhost", ".localhost")
         self._slots: dict[tuple[str, str], StageSlot] = {}
+        #: Those of stages that are gone, too, as long as a connection or a handshake under way holds them.
+        self._held: WeakValueDictionary[tuple[str, str], StageSlot] = WeakValueDictionary()
         self._by_api: dict[str, dict[str, StageSlot]] = {}
         self._by_stage: dict[str, list[StageSlot]] = {}
+        self._by_label: dict[str, str] = {}  # API ids as a Host says them, without case
 
     def deploy(self, stages: Iterable[LiveStage]) -> None:
         """Serve exactly `stages` from now on. Connections that are open stay, and take what replaces their stage."""
@@ -39,18 +43,19 @@ class Stages:
         by_stage: dict[str, list[StageSlot]] = {}
         for live in stages:
             key = (live.api_id, live.stage)
-            slot = self._slots.get(key) or StageSlot(live)
+            slot = self._held.get(key) or StageSlot(live)
             slot.live = live
-            slots[key] = slot
+            slots[key] = self._held[key] = slot
             by_api.setdefault(live.api_id, {})[live.stage] = slot
             by_stage.setdefault(live.stage, []).append(slot)
         for key, slot in self._slots.items():
             if key not in slots:
                 slot.live = None
-                # Kept while connections hold it: if the stage comes back, they are its connections again.
+                # If the stage comes back, these are its connections again.
                 if slot.connections:
                     slots[key] = slot
         self._slots, self._by_api, self._by_stage = slots, by_api, by_stage
+        self._by_label = {api_id.lower(): api_id for api_id in by_api}
 
     def slots(self) -> Iterator[tuple[tuple[str, str], StageSlot]]:
         """Every slot with its (api id, stage)."""
@@ -80,8 +85,8 @@ class Stages:
     def _api_of(self, host: str) -> str | None:
         label, _, rest = host.partition(".")
         name = rest.partition(":")[0]
-        if label in self._by_api and (name == "localhost" or name.startswith("execute-api.")):
-            return label
+        if name == "localhost" or name.startswith("execute-api."):
+            return self._by_label.get(label)
         return None
 
     @staticmethod

@@ -15,18 +15,29 @@ from wsgw.invocation import Invocation
 #: Gives the header lines of an invocation, each with its CRLF, ready to be sent.
 Lines = Callable[[Invocation], bytes]
 
-#: Of a handshake's headers, those that end here: they belong to the client's hop, or the pool says them itself.
+#: Of a handshake's headers, those that end here: they belong to the client's hop, or we or the pool say them.
 _HOP_BY_HOP = frozenset(
     ("connection", "upgrade", "host", "content-length", "transfer-encoding", "keep-alive", "te", "trailer")
-) | {"proxy-connection", "proxy-authorization", "expect", "http2-settings"}
+) | {"proxy-connection", "proxy-authorization", "expect", "http2-settings", "x-amzn-apigateway-api-id"}
+#: What we say to any HTTP backend, beside Wsgw-*.
+_OWN = frozenset(("user-agent", "x-amzn-apigateway-api-id", "content-type", "x-amzn-trace-id"))
+#: Of a handshake's headers, those that the edge has added.
+_ADDED = frozenset(("x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"))
 
 
 def connect_headers(invocation: Invocation) -> list[tuple[str, str]]:
     """The client's own headers, as an HTTP_PROXY backend of `$connect` gets them."""
+    # RFC 9110 §7.6.1: what Connection names ends here, too; but nobody can name away what we have added.
+    named = {
+        option.strip().lower()
+        for name, value in invocation.headers
+        if name.lower() == "connection"
+        for option in value.split(",")
+    } - _ADDED
     return [
         (name, value)
         for name, value in invocation.headers
-        if name.lower() not in _HOP_BY_HOP and not name.lower().startswith("wsgw-")
+        if (lower := name.lower()) not in _HOP_BY_HOP and lower not in named and not lower.startswith("wsgw-")
     ]
 
 
@@ -52,22 +63,42 @@ def _connection_lines(invocation: Invocation) -> str:
     return lines
 
 
-def connect_lines(api_id: str, stage: str, *, strict: bool) -> Lines:
-    """For `$connect`: what comes beside the client's own headers."""
+def without(lines: Lines, names: frozenset[str]) -> Lines:
+    """`lines` less the headers `names` (lower case): what a mapping sets replaces what we say."""
+    if names.isdisjoint(_OWN) and not any(name.startswith("wsgw-") for name in names):
+        return lines
+
+    def rest(invocation: Invocation) -> bytes:
+        kept = [
+            line for line in lines(invocation).split(b"\r\n") if line.partition(b":")[0].decode().lower() not in names
+        ]
+        return b"\r\n".join(kept)
+
+    return rest
+
+
+def connect_lines(api_id: str, stage: str, *, content_type: str | None, strict: bool) -> Lines:
+    """For `$connect`: what comes beside the client's own headers (content_type None), or where there are none."""
     own = f"x-amzn-apigateway-api-id: {api_id}\r\n"
+    if content_type is not None:
+        own = f"User-Agent: AmazonAPIGateway_{api_id}\r\n{own}Content-Type: {content_type}\r\n"
     constant = own if strict else own + _constant("CONNECT", api_id, stage, "$connect")
 
     def lines(invocation: Invocation) -> bytes:
-        return (constant if strict else constant + _connection_lines(invocation)).encode("latin-1", "replace")
+        text = constant if strict else constant + _connection_lines(invocation)
+        if content_type is not None:
+            traces = [value for name, value in invocation.headers if name == "X-Amzn-Trace-Id"]
+            text += f"X-Amzn-Trace-Id: {traces[-1]}\r\n" if traces else ""
+        return text.encode("latin-1", "replace")
 
     return lines
 
 
-def message_lines(api_id: str, stage: str, route_key: str, *, content_type: str | None, strict: bool) -> Lines:
-    """For messages. A binary message is `application/octet-stream`; content_type None: the mapping says it."""
+def message_lines(api_id: str, stage: str, route_key: str, *, strict: bool) -> Lines:
+    """For messages. A binary message is `application/octet-stream`."""
     head = f"User-Agent: AmazonAPIGateway_{api_id}\r\nx-amzn-apigateway-api-id: {api_id}\r\n"
-    text = head if content_type is None else f"{head}Content-Type: {content_type}\r\n"
-    binary = head if content_type is None else f"{head}Content-Type: application/octet-stream\r\n"
+    text = f"{head}Content-Type: application/json\r\n"
+    binary = f"{head}Content-Type: application/octet-stream\r\n"
     constant = _constant("MESSAGE", api_id, stage, route_key)
 
     def lines(invocation: Invocation) -> bytes:
@@ -81,9 +112,14 @@ def message_lines(api_id: str, stage: str, route_key: str, *, content_type: str 
     return lines
 
 
-def disconnect_lines(api_id: str, stage: str, *, strict: bool) -> Lines:
-    """For `$disconnect`: with the code and reason, and an event id that is the same on every delivery."""
+def disconnect_lines(api_id: str, stage: str, *, content_type: str | None, strict: bool) -> Lines:
+    """For `$disconnect`: with the code and reason, and an event id that is the same on every delivery.
+
+    content_type: of what a template makes; None where there is no body.
+    """
     head = f"User-Agent: AmazonAPIGateway_{api_id}\r\nx-amzn-apigateway-api-id: {api_id}\r\n"
+    if content_type is not None:
+        head += f"Content-Type: {content_type}\r\n"
     constant = _constant("DISCONNECT", api_id, stage, "$disconnect")
 
     def lines(invocation: Invocation) -> bytes:

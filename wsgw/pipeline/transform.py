@@ -19,6 +19,8 @@ from wsgw.pipeline.backend_headers import Lines, connect_headers
 from wsgw.pipeline.content import convert
 from wsgw.pipeline.run import Step
 
+_DOTS = frozenset((".", ".."))
+
 Selector = Callable[[Invocation], str]
 Parameters = Callable[[Invocation], MappedParameters]
 
@@ -34,10 +36,15 @@ class Target:
         self.timeout = timeout
 
     def with_parameters(self, mapped: MappedParameters) -> str:
-        """The URL with mapped path parameters and query put in, percent-encoded."""
+        """The URL with mapped path parameters and query put in, percent-encoded.
+
+        Raises ApiConfigurationError where they would make a `.` or `..` of a part of the path: it leads elsewhere.
+        """
         url = self.url
         for name, value in mapped.path.items():
             url = url.replace(f"{{{name}}}", quote(value, safe=""))
+        if mapped.path and not _DOTS.isdisjoint(url.partition("?")[0].split("/")):
+            raise ApiConfigurationError(detail="a mapped path parameter makes a dot segment")
         if mapped.query:
             url += ("&" if "?" in url else "?") + urlencode(mapped.query)
         return url

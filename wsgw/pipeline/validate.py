@@ -55,7 +55,10 @@ def validate(select: Callable[[Invocation], str], models: Mapping[str, Callable[
             raise BadRequestBody(detail="no model is selected, and there is no $default")
         if document is NOT_JSON:
             raise BadRequestBody(detail="the message is not JSON")
-        fault = check(document)
+        try:
+            fault = check(document)
+        except ValueError:
+            fault = "nested too deeply to be checked"
         if fault is not None:
             raise BadRequestBody(detail=fault)
 
