@@ -21,6 +21,10 @@ def test_a_connection_id_needs_percent_encoding_as_the_services_do():
     assert re.fullmatch(r"[A-Za-z0-9_-]{34}==", ids.connection_id("4f1c", TAG))
 
 
+def test_no_connection_id_looks_like_an_option_of_a_command_line():
+    assert not any(ids.connection_id("4f1c", TAG).startswith("-") for _ in range(2_000))
+
+
 @given(st.integers(0, 33), st.sampled_from("ABCabc019-_"))
 def test_an_altered_connection_id_is_none(place: int, letter: str):
     one = ids.connection_id("4f1c", TAG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import logging
@@ -258,7 +259,9 @@ class App:
             await self._lambda.close()
             self.access_log.close()
             if self._access_stream is not None and self._access_stream is not sys.stderr.buffer:
-                self._access_stream.close()
+                # Disk full: what could not be written then cannot be now, and has been counted.
+                with contextlib.suppress(OSError):
+                    self._access_stream.close()
         return cut_off
 
 

@@ -90,8 +90,13 @@ def api_tag(api_id: str) -> bytes:
 
 
 def connection_id(node: str, tag: bytes) -> str:
-    """A new id of a connection of the API with `tag`, held by `node` (4 hex digits)."""
+    """A new id of a connection of the API with `tag`, held by `node` (4 hex digits).
+
+    None begins with `-`, which command lines would take for an option.
+    """
     random = _entropy.take(16)
+    while random[0] >> 2 == 62:  # the six bits that are `-`
+        random = _entropy.take(16)
     named = bytes.fromhex(node) + tag
     masked = (int.from_bytes(named, "big") ^ int.from_bytes(random[:5], "big")).to_bytes(5, "big")
     body = random + masked

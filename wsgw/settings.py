@@ -103,9 +103,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     management_tokens: Annotated[
         tuple[str, ...], _option("Bearer tokens that may use @connections; each may be ${ENVIRONMENT_NAME}")
     ] = ()
-    management_body_seconds: Annotated[
-        float, _option("How long a push waits until its client has taken it", "s", gt=0)
-    ] = 5
     clock_skew_seconds: Annotated[float, _option("How far a signature's date may be off", "s", gt=0)] = 300
 
     # ---- stopping

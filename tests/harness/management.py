@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
@@ -47,6 +48,22 @@ async def manage(
     """One call about the connection `id`, on a TCP connection of its own."""
     target = f"{base}/@connections/{quote(id, safe='')}"
     return await exchange(gateway.url, call(gateway, method, target, body, headers))
+
+
+async def fill(gateway: TestGateway, id: str) -> None:
+    """Send to a client that does not read, until neither the kernel nor TLS takes any more."""
+    connection = gateway.app.push.local(id)
+    assert connection is not None
+    for _ in range(400):
+        if gateway.app.push.send(connection, b"x" * 65_536):
+            continue
+        taken = asyncio.Event()
+        connection.when_taken(lambda ok, taken=taken: taken.set())  # type: ignore[misc]
+        try:
+            await asyncio.wait_for(taken.wait(), 0.1)
+        except TimeoutError:
+            return
+    raise AssertionError("everything was taken")
 
 
 async def call_once(gateway: TestGateway, request: bytes) -> Response:

@@ -22,21 +22,41 @@ _control = click.option(
 def _ask(control: str, method: str, path: str, body: bytes | None = None) -> Any:
     """The answer's document; ends the command with exit code 1 and the reason if there is none."""
     parts = urlsplit(control)
-    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 8081, timeout=30)
+    try:
+        port = parts.port or 8081
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port:
+        raise click.BadParameter(f"{control!r} is no address; write http://HOST:PORT", param_hint="--control")
+    connection = http.client.HTTPConnection(parts.hostname, port, timeout=30)
     try:
         connection.request(method, path, body)
         response = connection.getresponse()
         text = response.read()
-    except OSError as error:
-        click.echo(f"wsgw: no gateway answers at {control}: {error}; is `wsgw serve` running?", err=True)
+    except (OSError, http.client.HTTPException) as error:
+        reason = str(error) or type(error).__name__
+        click.echo(f"wsgw: no gateway answers at {control}: {reason}; is `wsgw serve` running?", err=True)
         sys.exit(1)
     finally:
         connection.close()
-    document = json.loads(text) if text else {}
+    document = _parsed(text)
     if response.status >= 400:
-        click.echo(f"wsgw: {response.status}: {document.get('message', '')}", err=True)
+        message = response.reason if document is None else document.get("message", "")
+        click.echo(f"wsgw: {response.status}: {message}", err=True)
+        sys.exit(1)
+    if document is None:
+        click.echo(f"wsgw: what answers at {control} is no control port of a gateway", err=True)
         sys.exit(1)
     return document
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
+    """`text` as the control port answers it, an object or nothing; None for anything else."""
+    try:
+        document = json.loads(text or b"{}")
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 @click.group()

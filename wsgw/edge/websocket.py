@@ -68,7 +68,8 @@ class WebSockets:
     def _admit(self, request: Request, live: LiveStage) -> None:
         """What the gateway itself asks of a handshake, before any route. Raises the refusal."""
         settings = self._settings
-        full = settings.max_connections and len(self._node) >= settings.max_connections
+        # Those that wait for their `$connect` are counted: all of them may be let in.
+        full = settings.max_connections and len(self._node) + self._pending >= settings.max_connections
         if self._node.draining or full or self._pending >= settings.handshakes:
             raise ServiceUnavailable(detail="draining" if self._node.draining else "too_many_connections")
         if live.allowed_origins is not None and not _is_from(request.all("origin"), live.allowed_origins):
@@ -123,6 +124,7 @@ class WebSockets:
             # The backend has let this client in: it learns that the client is gone, as of any other.
             connection.close_code, connection.close_reason = ABNORMAL, "Connection lost"
             self._node.start(self.disconnect(connection))
+            door.answer(b"", keep=False)
             return
         door.upgrade(_switching_protocols(upgrade.accept, protocol, agreement), connection)
 

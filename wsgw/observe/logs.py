@@ -110,15 +110,15 @@ class AccessLog:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._every, self.flush)
 
-    def flush(self) -> None:
-        """Hand what waits to the writing thread."""
+    def flush(self, *, last: bool = False) -> None:
+        """Hand what waits to the writing thread. last: even if that is behind, as no more will come."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
         if not waiting or self._stream is None:
             return
-        if self._in_flight >= 4:
+        if self._in_flight >= 4 and not last:
             count("access_log_dropped", len(waiting))
             return
         self._in_flight += 1
@@ -137,5 +137,5 @@ class AccessLog:
 
     def close(self) -> None:
         """Write what waits and end the thread; the stream stays its owner's."""
-        self.flush()
+        self.flush(last=True)
         self._writer.shutdown(wait=True)
