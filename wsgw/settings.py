@@ -6,6 +6,7 @@ A setting comes from (later wins): its default here, the file given with `--conf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
@@ -183,6 +184,9 @@ def load(
         if value is not None:
             take(name, value, "command line")
     _fill_in_tokens(values, environment or {}, sources["management_tokens"], faults)
+    public_url = values.get("public_url", "")
+    if public_url and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", public_url):
+        faults.append(f"{sources['public_url']}: public_url: {public_url!r} is no URL; write https://gw.example.com")
     if faults:
         raise SettingError("\n".join(faults))
     return Loaded(Settings(**values), sources)

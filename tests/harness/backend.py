@@ -10,13 +10,14 @@ from aiohttp import web
 
 
 class Received(NamedTuple):
-    """One request as the backend got it; `headers` in order, names as sent."""
+    """One request as the backend got it: `headers` in order, names as sent; `target` is raw, `path` and `query` not."""
 
     method: str
     path: str
     query: str
     headers: list[tuple[str, str]]
     body: bytes
+    target: str = ""
 
     def header(self, name: str) -> str | None:
         """The last value of a header, whatever its case; None if it is not there."""
@@ -52,9 +53,7 @@ class Backend:
     async def stop(self) -> None:
         await self._runner.cleanup()
 
-    def on(
-        self, path: str, status: int = 200, body: str | bytes = b"", headers: dict[str, str] | None = None
-    ) -> None:
+    def on(self, path: str, status: int = 200, body: str | bytes = b"", headers: dict[str, str] | None = None) -> None:
         """Answer `path` with this from now on."""
         data = body.encode() if isinstance(body, str) else body
         self._answers[path] = lambda request: web.Response(status=status, body=data, headers=headers)
@@ -84,7 +83,9 @@ class Backend:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
-        received = Received(request.method, request.path, request.query_string, headers, await request.read())
+        received = Received(
+            request.method, request.path, request.query_string, headers, await request.read(), request.raw_path
+        )
         self.requests.append(received)
         async with self._arrived:
             self._arrived.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Integration, IntegrationResponse, Route
 from wsgw.edge.connection import Connection
 from wsgw.edge.node import Clock
+from wsgw.integrations.handler_context import Handler
 from wsgw.settings import Settings
 
 MOCK_200 = {"$default": '{"statusCode": 200}'}
@@ -83,14 +85,19 @@ class TestGateway:
         self.url, self.control = listening.data, listening.control
         return self
 
-    def serve(self, *routes: Route, base: Path | None = None, **members: Any) -> Api:
-        """Deploy one API `chat` with these routes and a stage `prod`; see `api` for `members`."""
+    def serve(
+        self, *routes: Route, base: Path | None = None, handlers: Mapping[str, Handler] | None = None, **members: Any
+    ) -> Api:
+        """Deploy one API `chat` with these routes and a stage `prod`; see `api` for `members`.
+
+        handlers: what the uri of a PYTHON integration stands for, where it is no `module:function` below `base`.
+        """
         one = api(*routes, **members)
-        self.app.deploy([one], base)
+        self.app.deploy([one], base, handlers)
         return one
 
-    def deploy(self, *apis: Api, base: Path | None = None) -> None:
-        self.app.deploy(apis, base)
+    def deploy(self, *apis: Api, base: Path | None = None, handlers: Mapping[str, Handler] | None = None) -> None:
+        self.app.deploy(apis, base, handlers)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and what is due happen."""

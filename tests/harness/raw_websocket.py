@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Sequence
@@ -143,15 +144,25 @@ class RawSocket:
         self.writer.transport.abort()
 
 
-async def open_socket(url: str, tls: ssl.SSLContext | None = None, *, limit: int = 2**22) -> RawSocket:
-    """Connect to the host and port of `url`; TLS where its scheme says so. `limit`: bytes buffered here, unread."""
+async def open_socket(
+    url: str, tls: ssl.SSLContext | None = None, *, limit: int = 2**22, receive_buffer: int | None = None
+) -> RawSocket:
+    """Connect to the host and port of `url`; TLS where its scheme says so.
+
+    limit: bytes buffered here, unread; receive_buffer: bytes that the kernel holds beside.
+    """
     parts = urlsplit(url)
     secure = parts.scheme in ("wss", "https")
     port = parts.port or (443 if secure else 80)
     context = (tls or ssl.create_default_context()) if secure else None
-    reader, writer = await asyncio.wait_for(
-        asyncio.open_connection(parts.hostname, port, ssl=context, limit=limit), WAIT
-    )
+    where: dict[str, Any] = {"host": parts.hostname, "port": port}
+    if receive_buffer is not None:
+        small = socket.socket()
+        small.setblocking(False)
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        await asyncio.get_running_loop().sock_connect(small, (parts.hostname, port))
+        where = {"sock": small, "server_hostname": parts.hostname if context else None}
+    reader, writer = await asyncio.wait_for(asyncio.open_connection(ssl=context, limit=limit, **where), WAIT)
     return RawSocket(reader, writer)
 
 
@@ -183,6 +194,7 @@ class RawWebSocket(RawSocket):
         extensions: str = "",
         tls: ssl.SSLContext | None = None,
         limit: int = 2**22,
+        receive_buffer: int | None = None,
     ) -> RawWebSocket:
         """Open `url`. Raises HandshakeRefused with the server's answer if it is no 101."""
         parts = urlsplit(url)
@@ -194,17 +206,17 @@ class RawWebSocket(RawSocket):
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         without = [name for name, _ in asked if name.lower() == "host"]
         key = b64encode(os.urandom(16)).decode()
-        socket = await open_socket(url, tls, limit=limit)
+        raw = await open_socket(url, tls, limit=limit, receive_buffer=receive_buffer)
         try:
-            await socket.send(handshake(target, parts.netloc, asked, key=key, without=without))
-            response = await socket.receive_response()
+            await raw.send(handshake(target, parts.netloc, asked, key=key, without=without))
+            response = await raw.receive_response()
         except BaseException:
-            await socket.drop()
+            await raw.drop()
             raise
         if response.status != 101:
-            await socket.drop()
+            await raw.drop()
             raise HandshakeRefused(response)
-        return cls(socket, response)
+        return cls(raw, response)
 
     # ---- out
 

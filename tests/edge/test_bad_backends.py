@@ -1,0 +1,263 @@
+"""Backends at their worst, behind a gateway: the caller is told in time what failed, and nobody else notices.
+
+Check R-11. A message gets an error frame and its connection stays; a handshake gets the status of the failure. Sources:
+AWS WebSocket developer guide, "Integration responses"; statuses 504 and the words were recorded on the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeGateway
+from tests.harness import bad_backend as bad
+from tests.harness.backend import Backend
+from tests.harness.gateway import TestGateway, http, mock, route
+from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
+
+PING = route("ping", mock('{"pong":true}'), two_way=True)
+TIMEOUT_MS = 200
+NETWORK = "Internal server error"
+TOO_LATE = "Endpoint request timed out"
+
+#: What a backend does, and what its caller is told.
+FAILURES: list[tuple[str, bad.Behaviour | None, str]] = [
+    ("refuses", None, NETWORK),
+    ("hangs", bad.hang, TOO_LATE),
+    ("resets-at-once", bad.reset_at_once, NETWORK),
+    ("closes-at-once", bad.close_at_once, NETWORK),
+    ("resets-mid-answer", bad.reset_mid_answer, NETWORK),
+    ("closes-mid-answer", bad.says(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome"), NETWORK),
+    ("closes-mid-chunk", bad.says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nsome"), NETWORK),
+    ("trickles", bad.trickle, TOO_LATE),
+    ("gigabyte", bad.gigabyte, NETWORK),
+    ("gigabyte-in-chunks", bad.gigabyte_chunked, NETWORK),
+    ("gigabyte-in-small-chunks", bad.gigabyte_of_small_chunks, NETWORK),
+    ("gigabyte-to-the-end", bad.gigabyte_to_the_end, NETWORK),
+    ("endless-head", bad.endless_head, NETWORK),
+    ("endless-header", bad.endless_header, NETWORK),
+    ("endless-interim-answers", bad.endless_interim, NETWORK),
+    ("nonsense", bad.nonsense, NETWORK),
+    ("another-protocol", bad.greets, NETWORK),
+    ("two-lengths", bad.says(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), NETWORK),
+    ("status-of-letters", bad.says(b"HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n"), NETWORK),
+    ("switches-protocols", bad.says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), NETWORK),
+]
+ALL = [pytest.param(behaviour, message, id=name) for name, behaviour, message in FAILURES]
+
+
+@pytest.fixture
+def lanes() -> bool:
+    """On: what a backend does is the same behind both doors, and the doors' answers are compared in test_doors.py."""
+    return True
+
+
+@asynccontextmanager
+async def running(behaviour: bad.Behaviour | None) -> AsyncIterator[tuple[str, bad.Backend | None]]:
+    """A backend's URL, and the backend unless it is one that refuses."""
+    if behaviour is None:
+        yield f"http://127.0.0.1:{bad.closed_port()}/", None
+        return
+    async with bad.bad_backend(behaviour) as backend:
+        yield backend.url, backend
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+async def ping(client: RawWebSocket) -> None:
+    await client.send_json({"action": "ping"})
+    assert await client.receive_json() == {"pong": True}
+
+
+@pytest.mark.parametrize(("behaviour", "message"), ALL)
+async def test_a_message_gets_an_error_frame_in_time_and_its_connection_stays(
+    make_gateway: MakeGateway, behaviour: bad.Behaviour | None, message: str
+):
+    gateway = await make_gateway(http_response_bytes=2**20)
+    async with running(behaviour) as (url, backend):
+        gateway.serve(route("call", http(url, timeout_ms=TIMEOUT_MS), two_way=True), PING)
+        client = await gateway.connect()
+        memory, began = resident(), time.perf_counter()
+        await client.send_json({"action": "call"})
+        refusal = await client.receive_json()
+        assert time.perf_counter() - began < 3
+        assert refusal == {
+            "message": message,
+            "connectionId": gateway.connections[0].id,
+            "requestId": refusal["requestId"],
+        }
+        assert resident() - memory < 32 * 2**20
+        assert backend is None or backend.sent < 64 * 2**20
+        await ping(client)
+        await gateway.stop()
+
+
+@pytest.mark.parametrize(("behaviour", "message"), ALL)
+async def test_a_handshake_gets_504_in_time_and_no_connection_comes_of_it(
+    make_gateway: MakeGateway, behaviour: bad.Behaviour | None, message: str
+):
+    gateway = await make_gateway(http_response_bytes=2**20)
+    async with running(behaviour) as (url, _):
+        gateway.serve(route("$connect", http(url, timeout_ms=TIMEOUT_MS)), PING)
+        began = time.perf_counter()
+        with pytest.raises(HandshakeRefused) as refused:
+            await gateway.connect()
+        assert time.perf_counter() - began < 3
+        assert refused.value.response.status == 504
+        assert json.loads(refused.value.response.body)["message"] == message
+        assert gateway.connections == []
+        await gateway.stop()
+
+
+@pytest.mark.parametrize(("behaviour", "message"), [ALL[0], ALL[1], ALL[2], ALL[8]])
+async def test_a_disconnect_that_nobody_takes_ends_all_the_same(
+    make_gateway: MakeGateway, behaviour: bad.Behaviour | None, message: str
+):
+    gateway = await make_gateway(http_response_bytes=2**20)
+    async with running(behaviour) as (url, backend):
+        gateway.serve(route("$disconnect", http(url, timeout_ms=TIMEOUT_MS)), PING)
+        client = await gateway.connect()
+        await client.close()
+        other = await gateway.connect()
+        await ping(other)
+        assert await gateway.stop() == 0
+        assert backend is None or backend.connections == 2, "one for each of the two clients"
+
+
+async def test_a_backend_that_always_says_500_is_heard_and_its_circuit_stays_closed(
+    make_gateway: MakeGateway, backend: Backend
+):
+    gateway = await make_gateway(circuit_failures=3)
+    backend.on("/call", 500, "broken")
+    gateway.serve(
+        route("call", http(f"{backend.url}/call"), two_way=True), route("tell", http(f"{backend.url}/call")), PING
+    )
+    client = await gateway.connect()
+    for _ in range(10):
+        await client.send_json({"action": "call"})
+        assert await client.receive() == b"broken"
+    await client.send_json({"action": "tell"})
+    await ping(client)
+    assert len(backend.got("/call")) == 11
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 429, 500, 503])
+async def test_a_handshake_gets_the_status_and_body_of_its_backend(gateway: TestGateway, backend: Backend, status: int):
+    backend.on("/connect", status, "because", {"X-Why": "so", "Location": "http://elsewhere.example/"})
+    gateway.serve(route("$connect", http(f"{backend.url}/connect")), PING)
+    with pytest.raises(HandshakeRefused) as refused:
+        await gateway.connect()
+    response = refused.value.response
+    assert (response.status, response.body, response.header("x-why")) == (status, b"because", "so")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"), [pytest.param(bad.reset_at_once, NETWORK, id="resets"), ALL[1], ALL[4]]
+)
+async def test_a_circuit_opens_and_spares_the_backend_and_the_callers_time(
+    make_gateway: MakeGateway, behaviour: bad.Behaviour, message: str
+):
+    gateway = await make_gateway(circuit_failures=5)
+    async with running(behaviour) as (url, backend), bad.bad_backend(bad.echo) as good:
+        gateway.serve(
+            route("call", http(url, timeout_ms=TIMEOUT_MS), two_way=True),
+            route("other", http(good.url), two_way=True),
+        )
+        client = await gateway.connect()
+        for _ in range(5):
+            await client.send_json({"action": "call"})
+            assert (await client.receive_json())["message"] == message
+        message = NETWORK
+        assert backend is not None
+        before, began = backend.connections, time.perf_counter()
+        for _ in range(50):
+            await client.send_json({"action": "call"})
+            assert (await client.receive_json())["message"] == message
+        assert time.perf_counter() - began < 0.9, "within the first pause, so that there is no probe"
+        assert backend.connections == before
+        await client.send_json({"action": "other"})
+        assert await client.receive_json() == {"action": "other"}
+        await gateway.stop()
+
+
+async def test_a_backend_that_recovers_is_called_again(make_gateway: MakeGateway):
+    gateway = await make_gateway(circuit_failures=2)
+
+    async def recovering(exchange: bad.Exchange) -> None:
+        if exchange.number <= 2:
+            exchange.reset()
+        else:
+            await bad.echo(exchange)
+
+    async with bad.bad_backend(recovering) as backend:
+        gateway.serve(route("call", http(backend.url), two_way=True))
+        client = await gateway.connect()
+        answers = []
+        async with asyncio.timeout(5):
+            while not answers or "message" in answers[-1]:
+                await client.send_json({"action": "call"})
+                answers.append(await client.receive_json())
+        assert answers[-1] == {"action": "call"}
+        assert [answer["message"] for answer in answers[:2]] == [NETWORK] * 2
+        await gateway.stop()
+
+
+async def test_two_hundred_calls_that_hang_do_not_slow_down_other_routes(make_gateway: MakeGateway):
+    gateway = await make_gateway(http_connections_per_host=64)
+    async with bad.bad_backend(bad.hang) as backend, bad.bad_backend(bad.echo) as good:
+        gateway.serve(
+            route("call", http(backend.url, timeout_ms=800), two_way=True),
+            route("other", http(good.url), two_way=True),
+            PING,
+        )
+        stuck = [await gateway.connect() for _ in range(200)]
+        for client in stuck:
+            await client.send_json({"action": "call"})
+        free = await gateway.connect()
+        slowest = 0.0
+        for _ in range(100):
+            began = time.perf_counter()
+            await free.send_json({"action": "other"})
+            assert await free.receive_json() == {"action": "other"}
+            slowest = max(slowest, time.perf_counter() - began)
+        assert slowest < 0.5
+        for client in stuck:
+            # Once the circuit has opened, it says that rather than how long it took.
+            assert (await client.receive_json())["message"] in (TOO_LATE, NETWORK)
+        await gateway.stop()
+
+
+async def test_an_answer_beyond_the_message_limit_closes_the_connection_1009(gateway: TestGateway, backend: Backend):
+    backend.on("/call", 200, b"x" * 131_073)
+    backend.on("/just", 200, b"x" * 131_072)
+    gateway.serve(
+        route("call", http(f"{backend.url}/call"), two_way=True),
+        route("just", http(f"{backend.url}/just"), two_way=True),
+    )
+    client = await gateway.connect()
+    await client.send_json({"action": "just"})
+    assert await client.receive() == b"x" * 131_072
+    await client.send_json({"action": "call"})
+    assert await client.receive_close() == (1009, "Message too big")
+
+
+NO_TEXT = [("not-utf-8", b"\xff\xfe", "��"), ("half-a-character", b"caf\xc3", "caf�"), ("nul", b"a\0b", "a\0b")]
+
+
+@pytest.mark.parametrize(("body", "text"), [pytest.param(body, text, id=name) for name, body, text in NO_TEXT])
+async def test_an_answer_that_is_no_text_is_sent_as_valid_text(
+    gateway: TestGateway, backend: Backend, body: bytes, text: str
+):
+    backend.on("/call", 200, body)
+    gateway.serve(route("call", http(f"{backend.url}/call"), two_way=True))
+    client = await gateway.connect()
+    await client.send_json({"action": "call"})
+    assert await client.receive_text() == text

@@ -1,0 +1,211 @@
+"""The drain: every client told, evenly spread, and nothing that runs is cut off (R-02)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.conftest import MakeGateway
+from tests.harness.backend import Backend, Received
+from tests.harness.events import RECORDER, Recorder
+from tests.harness.gateway import TestGateway, http, mock, route
+from tests.harness.management import call, manage
+from tests.harness.raw_websocket import TEXT, HandshakeRefused, RawWebSocket, client_frame, handshake, open_socket
+from tests.harness.until import until
+
+GOING_AWAY = (1001, "Going away")
+DISCONNECT = route("$disconnect", RECORDER)
+ECHO = route("ping", mock("pong"), two_way=True)
+
+
+async def leave(client: RawWebSocket) -> tuple[tuple[int, str], float]:
+    """Wait for the close frame, answer it as a good client does; gives it, and when it came."""
+    close = await client.receive_close()
+    told = asyncio.get_running_loop().time()
+    await client.send_close(close[0])
+    await client.receive_eof()
+    await client.drop()
+    return close, told
+
+
+async def test_a_drain_tells_every_client_evenly_spread_and_disconnects_each(gateway: TestGateway):
+    count, seconds, bins = 300, 1.5, 10
+    recorder = Recorder()
+    recorder.serve(gateway, DISCONNECT)
+    clients = [await gateway.connect() for _ in range(count)]
+    ids = {connection.id for connection in gateway.connections}
+    leaving = [asyncio.create_task(leave(client)) for client in clients]
+    began = asyncio.get_running_loop().time()
+    assert await gateway.app.stop(drain=seconds) == 0
+    ended = await asyncio.gather(*leaving)
+    assert {close for close, _ in ended} == {GOING_AWAY}
+    spread = Counter(int((told - began) / seconds * bins) for _, told in ended)
+    assert max(spread.values()) <= 2 * count / bins, spread
+    assert max(told for _, told in ended) - began < seconds + 1
+    events = [event["requestContext"] for event in recorder.events]
+    assert sorted(context["connectionId"] for context in events) == sorted(ids)
+    assert {(context["disconnectStatusCode"], context["disconnectReason"]) for context in events} == {GOING_AWAY}
+
+
+async def test_what_runs_when_the_drain_begins_finishes(gateway: TestGateway, backend: Backend):
+    opened = asyncio.Event()
+    finished = []
+
+    async def answer(request: Received) -> Any:
+        await opened.wait()
+        finished.append(request.text)
+        return backend.nothing()
+
+    backend.answer("/slow", answer)
+    gateway.serve(
+        route("$default", http(f"{backend.url}/slow")), route("$disconnect", http(f"{backend.url}/gone"))
+    )
+    client = await gateway.connect()
+    for text in ("running", "waiting"):
+        await client.send_text(text)
+    await backend.wait_for("/slow")
+    await until(lambda: len(gateway.connections[0]._inbox or ()) == 1)
+    stopping = asyncio.create_task(gateway.app.stop(drain=0))
+    assert (await leave(client))[0] == GOING_AWAY
+    assert not stopping.done()
+    opened.set()
+    assert await asyncio.wait_for(stopping, 5) == 0
+    assert finished == ["running", "waiting"]
+    assert [request.path for request in backend.requests] == ["/slow", "/slow", "/gone"]
+
+
+async def test_what_does_not_finish_in_time_is_cut_off_and_counted(make_gateway: MakeGateway, backend: Backend):
+    gateway = await make_gateway(stop_seconds=0.3)
+    never = asyncio.Event()
+
+    async def answer(request: Received) -> Any:
+        await never.wait()
+        return backend.nothing()
+
+    backend.answer("/hang", answer)
+    gateway.serve(route("$default", http(f"{backend.url}/hang")))
+    client = await gateway.connect()
+    await client.send_text("{}")
+    await backend.wait_for("/hang")
+    began = asyncio.get_running_loop().time()
+    assert await gateway.app.stop(drain=0) == 1
+    assert 0.25 < asyncio.get_running_loop().time() - began < 5
+    never.set()
+
+
+async def test_a_client_that_does_not_answer_its_close_frame_does_not_hold_up_the_end(make_gateway: MakeGateway):
+    gateway = await make_gateway(close_seconds=0.2, stop_seconds=30)
+    recorder = Recorder()
+    recorder.serve(gateway, DISCONNECT)
+    client = await gateway.connect()
+    began = asyncio.get_running_loop().time()
+    assert await gateway.app.stop(drain=0) == 0
+    assert asyncio.get_running_loop().time() - began < 5
+    assert await client.receive_close() == GOING_AWAY
+    assert await recorder.wait_for_endings() == [GOING_AWAY]
+
+
+async def test_new_handshakes_are_503_while_draining(gateway: TestGateway):
+    recorder = Recorder()
+    recorder.serve(gateway, route("$connect", RECORDER), DISCONNECT)
+    client = await gateway.connect()
+    async with await open_socket(gateway.url) as early:
+        await early.send(handshake("/prod", "localhost")[:20])
+        stopping = asyncio.create_task(gateway.app.stop(drain=0))
+        assert (await client.receive_close()) == GOING_AWAY
+        with pytest.raises(HandshakeRefused) as refused:
+            await gateway.connect()
+        assert refused.value.response.status == 503
+        await early.send(handshake("/prod", "localhost")[20:])
+        assert (await early.receive_response()).status == 503
+    await client.send_close(1001)
+    await client.drop()
+    await asyncio.wait_for(stopping, 5)
+    # Nobody has been asked about them.
+    assert len(recorder.of_type("CONNECT")) == 1
+    with pytest.raises(ConnectionRefusedError):
+        await gateway.connect()
+
+
+async def test_readiness_says_that_it_drains(gateway: TestGateway):
+    gateway.serve(ECHO)
+    client = await gateway.connect()
+    stopping = asyncio.create_task(gateway.app.stop(drain=0))
+    assert await client.receive_close() == GOING_AWAY
+    async with await open_socket(gateway.control) as socket:
+        await socket.send(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        response = await socket.receive_response()
+    assert response.status == 503
+    assert b"draining" in response.body
+    await client.send_close(1001)
+    await client.drop()
+    await asyncio.wait_for(stopping, 5)
+
+
+async def test_backends_reach_the_clients_that_are_left_while_draining(gateway: TestGateway):
+    gateway.serve(ECHO)
+    first, second = await gateway.connect(), await gateway.connect()
+    gone, left = gateway.connections
+    stopping = asyncio.create_task(gateway.app.stop(drain=2))
+    assert await first.receive_close() == GOING_AWAY
+    assert (await manage(gateway, "POST", left.id, b"push")).status == 200
+    assert await second.receive() == b"push"
+    assert (await manage(gateway, "POST", gone.id, b"late")).status == 410
+    await second.send_json({"action": "ping"})
+    assert await second.receive_text() == "pong"
+    await first.send_close(1001)
+    await first.drop()
+    assert (await leave(second))[0] == GOING_AWAY
+    await asyncio.wait_for(stopping, 5)
+
+
+async def test_a_client_whose_connect_is_under_way_is_let_in_and_told_as_the_others(
+    gateway: TestGateway, backend: Backend
+):
+    let_in = asyncio.Event()
+
+    async def connect(request: Received) -> Any:
+        await let_in.wait()
+        return backend.nothing()
+
+    backend.answer("/connect", connect)
+    recorder = Recorder()
+    recorder.serve(gateway, route("$connect", http(f"{backend.url}/connect")), DISCONNECT)
+    connecting = asyncio.create_task(gateway.connect())
+    await backend.wait_for("/connect")
+    stopping = asyncio.create_task(gateway.app.stop(drain=0))
+    await until(lambda: gateway.app.node.draining)
+    let_in.set()
+    client = await connecting
+    assert (await leave(client))[0] == GOING_AWAY
+    assert await asyncio.wait_for(stopping, 5) == 0
+    assert await recorder.wait_for_endings() == [GOING_AWAY]
+
+
+async def test_a_push_under_way_when_everything_has_ended_is_answered(gateway: TestGateway):
+    """A request that arrives with the last close frame is answered, not reset."""
+    gateway.serve(ECHO)
+    client = await gateway.connect()
+    (connection,) = gateway.connections
+    async with await open_socket(gateway.url) as socket:
+        await socket.send(call(gateway, "GET", f"/prod/@connections/{connection.id}"))
+        assert (await socket.receive_response()).status == 200
+        stopping = asyncio.create_task(gateway.app.stop(drain=0))
+        assert await client.receive_close() == GOING_AWAY
+        await socket.send(call(gateway, "POST", f"/prod/@connections/{connection.id}", b"late"))
+        assert (await socket.receive_response()).status == 410
+        await client.send(client_frame(TEXT, b"late, too"))
+        await client.send_close(1001)
+        await client.drop()
+        await asyncio.wait_for(stopping, 5)
+        assert await socket.receive_to_eof() == b""
+
+
+async def test_a_gateway_without_connections_stops_at_once(gateway: TestGateway):
+    gateway.serve(ECHO)
+    began = asyncio.get_running_loop().time()
+    assert await gateway.app.stop(drain=10) == 0
+    assert asyncio.get_running_loop().time() - began < 2

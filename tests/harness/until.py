@@ -1,0 +1,16 @@
+"""Waiting for what nobody announces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+async def until(condition: Callable[[], object], timeout: float = 10) -> None:
+    """Return as soon as `condition()` is true; fails after `timeout` seconds. For state that has no event to wait for."""
+    try:
+        async with asyncio.timeout(timeout):
+            while not condition():
+                await asyncio.sleep(0.001)
+    except TimeoutError:
+        raise AssertionError("what was waited for has not come true") from None
