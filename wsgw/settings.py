@@ -220,7 +220,10 @@ def _converted(name: str, value: Any) -> Any:
             "no": False,
             "off": False,
         }.get(value.lower(), value)
-    return msgspec.convert(value, hint, strict=False)
+    converted = msgspec.convert(value, hint, strict=False)
+    if converted == float("inf"):
+        raise msgspec.ValidationError("Expected a finite number")
+    return converted
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from wsgw.edge.frames import GOING_AWAY, FrameRules, Message
 from wsgw.integrations.drive import Drive
 from wsgw.settings import Settings
 
+#: Most frames of one message, whatever its size.
+_FRAGMENTS = 16_384
 #: After a deployment all connections are looked at, spread over this many seconds.
 _LOOK_AGAIN = 5
 
@@ -92,7 +94,14 @@ class Node:
         key = (live.limits.frame_bytes, live.limits.message_bytes, not live.binary_pass, connection.window_bits > 0)
         rules = self._rules.get(key)
         if rules is None:
-            rules = FrameRules(frame_bytes=key[0], message_bytes=key[1], reject_binary=key[2], compression=key[3])
+            rules = FrameRules(
+                frame_bytes=key[0],
+                message_bytes=key[1],
+                # A stage that allows larger messages allows more frames of them, down to 64 bytes each.
+                fragments=max(_FRAGMENTS, key[1] // 64) if key[1] else 0,
+                reject_binary=key[2],
+                compression=key[3],
+            )
             self._rules[key] = rules
         return rules
 
