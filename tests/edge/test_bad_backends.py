@@ -22,7 +22,6 @@ from tests.harness.gateway import TestGateway, http, mock, route
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
 
 PING = route("ping", mock('{"pong":true}'), two_way=True)
-TIMEOUT_MS = 200
 NETWORK = "Internal server error"
 TOO_LATE = "Endpoint request timed out"
 
@@ -50,6 +49,11 @@ FAILURES: list[tuple[str, bad.Behaviour | None, str]] = [
     ("switches-protocols", bad.says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), NETWORK),
 ]
 ALL = [pytest.param(behaviour, message, id=name) for name, behaviour, message in FAILURES]
+
+
+def patience(message: str) -> int:
+    """The timeout in milliseconds of a backend that fails like this: short where the failure is to be late."""
+    return 200 if message == TOO_LATE else 5000
 
 
 @pytest.fixture
@@ -83,7 +87,7 @@ async def test_a_message_gets_an_error_frame_in_time_and_its_connection_stays(
 ):
     gateway = await make_gateway(http_response_bytes=2**20)
     async with running(behaviour) as (url, backend):
-        gateway.serve(route("call", http(url, timeout_ms=TIMEOUT_MS), two_way=True), PING)
+        gateway.serve(route("call", http(url, timeout_ms=patience(message)), two_way=True), PING)
         client = await gateway.connect()
         memory, began = resident(), time.perf_counter()
         await client.send_json({"action": "call"})
@@ -106,7 +110,7 @@ async def test_a_handshake_gets_504_in_time_and_no_connection_comes_of_it(
 ):
     gateway = await make_gateway(http_response_bytes=2**20)
     async with running(behaviour) as (url, _):
-        gateway.serve(route("$connect", http(url, timeout_ms=TIMEOUT_MS)), PING)
+        gateway.serve(route("$connect", http(url, timeout_ms=patience(message))), PING)
         began = time.perf_counter()
         with pytest.raises(HandshakeRefused) as refused:
             await gateway.connect()
@@ -123,7 +127,7 @@ async def test_a_disconnect_that_nobody_takes_ends_all_the_same(
 ):
     gateway = await make_gateway(http_response_bytes=2**20)
     async with running(behaviour) as (url, backend):
-        gateway.serve(route("$disconnect", http(url, timeout_ms=TIMEOUT_MS)), PING)
+        gateway.serve(route("$disconnect", http(url, timeout_ms=patience(message))), PING)
         client = await gateway.connect()
         await client.close()
         other = await gateway.connect()
@@ -168,7 +172,7 @@ async def test_a_circuit_opens_and_spares_the_backend_and_the_callers_time(
     gateway = await make_gateway(circuit_failures=5)
     async with running(behaviour) as (url, backend), bad.bad_backend(bad.echo) as good:
         gateway.serve(
-            route("call", http(url, timeout_ms=TIMEOUT_MS), two_way=True),
+            route("call", http(url, timeout_ms=patience(message)), two_way=True),
             route("other", http(good.url), two_way=True),
         )
         client = await gateway.connect()
