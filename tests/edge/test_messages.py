@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway, http, mock, route
+from wsgw.live.route_table import LiveStage
 
 
 async def test_a_two_way_route_answers_with_the_backends_body(gateway: TestGateway, backend: Backend):
@@ -22,5 +25,19 @@ async def test_a_message_without_a_route_is_refused_and_the_connection_stays_ope
     refusal = await client.receive_json()
     assert refusal["message"] == "Forbidden"
     assert refusal["connectionId"] == gateway.connections[0].id
+    await client.send_json({"action": "ping"})
+    assert await client.receive_json() == {"pong": True}
+
+
+async def test_a_bug_around_the_steps_costs_one_message_and_not_the_connection(
+    gateway: TestGateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    gateway.serve(route("ping", mock('{"pong":true}'), two_way=True))
+    client = await gateway.connect()
+    with monkeypatch.context() as broken:
+        broken.setattr(LiveStage, "route_of", lambda *_: 1 / 0)
+        await client.send_json({"action": "ping"})
+        assert (await client.receive_json())["message"] == "Internal server error"
+    assert "ZeroDivisionError" in caplog.text
     await client.send_json({"action": "ping"})
     assert await client.receive_json() == {"pong": True}

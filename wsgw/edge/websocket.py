@@ -158,7 +158,8 @@ class WebSockets:
             await route.run(invocation)
             if route.two_way:
                 self._answer(connection, live, invocation, metrics)
-        except GatewayError as error:
+        except Exception as raised:
+            error = raised if isinstance(raised, GatewayError) else _bug(raised, invocation)
             invocation.error = error
             invocation.status = error.status
             self._count(invocation, error, metrics)
@@ -250,6 +251,12 @@ class WebSockets:
             connection=invocation.connection.id,
             request=invocation.request_id,
         )
+
+
+def _bug(raised: Exception, invocation: Invocation) -> GatewayError:
+    """What a client is told of an error that is ours. Steps' own are caught in `run`; this is for what is around them."""
+    log.error("a message failed: request=%s", invocation.request_id, exc_info=raised)
+    return GatewayError(detail=f"unexpected {type(raised).__name__}")
 
 
 def _is_from(origins: list[str], allowed: frozenset[str]) -> bool:
