@@ -60,9 +60,7 @@ async def test_what_runs_when_the_drain_begins_finishes(gateway: TestGateway, ba
         return backend.nothing()
 
     backend.answer("/slow", answer)
-    gateway.serve(
-        route("$default", http(f"{backend.url}/slow")), route("$disconnect", http(f"{backend.url}/gone"))
-    )
+    gateway.serve(route("$default", http(f"{backend.url}/slow")), route("$disconnect", http(f"{backend.url}/gone")))
     client = await gateway.connect()
     for text in ("running", "waiting"):
         await client.send_text(text)

@@ -50,9 +50,7 @@ BROKEN = [
     pytest.param(
         head(0x81, 0xFF, (2**63).to_bytes(8, "big") + MASK), (1002, "Invalid payload length"), id="length-with-top-bit"
     ),
-    pytest.param(
-        head(0x81, 0xFF, b"\xff" * 8 + MASK), (1002, "Invalid payload length"), id="length-of-all-ones"
-    ),
+    pytest.param(head(0x81, 0xFF, b"\xff" * 8 + MASK), (1002, "Invalid payload length"), id="length-of-all-ones"),
     pytest.param(client_frame(TEXT, b"x" * 125, length_bytes=2), (1002, "Invalid payload length"), id="125-in-16-bits"),
     pytest.param(client_frame(TEXT, b"", length_bytes=8), (1002, "Invalid payload length"), id="0-in-64-bits"),
     pytest.param(

@@ -23,7 +23,9 @@ DISCONNECT = route("$disconnect", RECORDER)
 TIMES = [pytest.param(30, 20, id="30-then-20"), pytest.param(10, 20, id="10-then-20"), pytest.param(5, 5, id="5-5")]
 
 
-async def served(make_gateway: MakeGateway, every: float, timeout: float, **settings: Any) -> tuple[TestGateway, Recorder]:
+async def served(
+    make_gateway: MakeGateway, every: float, timeout: float, **settings: Any
+) -> tuple[TestGateway, Recorder]:
     gateway = await make_gateway(heartbeat_seconds=every, heartbeat_timeout_seconds=timeout, **settings)
     recorder = Recorder()
     recorder.serve(gateway, DISCONNECT, ECHO)
@@ -77,6 +79,19 @@ async def test_a_client_that_vanishes_after_it_answered_is_found_out_as_soon(
         waited += 0.25
         assert waited < every + timeout + 1, "it should have been found out"
     assert waited > every + timeout - 1
+    assert await recorder.wait_for_endings() == [NO_ANSWER]
+
+
+async def test_a_client_that_answers_late_and_vanishes_is_found_out_as_soon(make_gateway: MakeGateway):
+    gateway, recorder = await served(make_gateway, 5, 20)
+    client = await gateway.connect()
+    gateway.advance(5.3)
+    for _ in range(6):
+        gateway.advance(1)
+    await answer_ping(gateway, client)
+    for _ in range(26):
+        gateway.advance(1)
+    assert gateway.connections == []
     assert await recorder.wait_for_endings() == [NO_ANSWER]
 
 

@@ -200,6 +200,7 @@ async def test_time_limits_are_the_stages(
     gateway.advance(open_at)
     assert len(gateway.connections) == 1
     gateway.advance(closed_at - open_at)
+    assert gateway.connections == []
     assert await client.receive_close() == GOING_AWAY
 
 
@@ -280,6 +281,7 @@ async def test_shorter_limits_reach_connections_that_are_open(gateway: TestGatew
     gateway.advance(10)
     await alive(client)
     gateway.advance(25)
+    assert gateway.connections == []
     assert await client.receive_close() == GOING_AWAY
 
 

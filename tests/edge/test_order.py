@@ -151,9 +151,7 @@ async def test_connections_do_not_wait_for_each_other(gateway: TestGateway, gate
     assert await slow.receive_text() == "slow"
 
 
-async def test_a_deployment_with_more_concurrency_reaches_connections_that_are_open(
-    gateway: TestGateway, gated: Gated
-):
+async def test_a_deployment_with_more_concurrency_reaches_connections_that_are_open(gateway: TestGateway, gated: Gated):
     serve(gateway, gated.url)
     client = await gateway.connect()
     await client.send_text("a")

@@ -254,7 +254,7 @@ class WebSockets:
 
 
 def _bug(raised: Exception, invocation: Invocation) -> GatewayError:
-    """What a client is told of an error that is ours. Steps' own are caught in `run`; this is for what is around them."""
+    """What a client is told of an error that is ours. `run` catches those of steps; this is for what is around them."""
     log.error("a message failed: request=%s", invocation.request_id, exc_info=raised)
     return GatewayError(detail=f"unexpected {type(raised).__name__}")
 
