@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import logging
 import ssl
 import sys
@@ -16,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 from aiohttp import web
 
 from wsgw import ids
-from wsgw.authorizers.management import ManagementGuard
+from wsgw.authorizers.management import ManagementGuard, is_loopback
 from wsgw.control.endpoint import ControlEndpoint
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api
@@ -90,7 +89,8 @@ class App:
     async def start(self) -> Listening:
         """Open pools and ports. Raises NotSafe, and OSError for an address that cannot be listened on."""
         settings = self.settings
-        if not self.guarded and not settings.insecure and not _is_loopback(settings.host):
+        local = settings.host == "localhost" or is_loopback(settings.host)
+        if not self.guarded and not settings.insecure and not local:
             raise NotSafe(
                 f"listening on {settings.host} without access keys or management tokens would let anybody who reaches "
                 "it push to connections: configure accessKeys or management_tokens, or give --insecure"
@@ -270,13 +270,6 @@ def _cannot_listen(error: OSError, option: str, host: str, port: int) -> OSError
     if error.errno != errno.EADDRINUSE:
         return OSError(f"cannot listen on {host} port {port}: {error.strerror or error}")
     return OSError(f"port {port} of {host} is taken: choose another with {option}, 0 for a free one")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _in_url(host: str) -> str:

@@ -1,6 +1,6 @@
 """Ids in API Gateway's shapes, all of them opaque to clients.
 
-A connection id is 25 bytes in URL-safe base64, 36 characters that end in `==`: 16 random bytes, the node that holds the
+A connection id is 26 bytes in URL-safe base64, 36 characters that end in `=`: 17 random bytes, the node that holds the
 connection, a tag of its API, and a checksum. Node and tag are masked with the random part, so that no two ids share a
 prefix. The checksum tells an altered id (400) from one that is gone (410); it is no secret: 128 random bits are.
 """
@@ -38,10 +38,15 @@ class Entropy:
         self._at = end
         return taken
 
+    def forget(self) -> None:
+        """Fetch anew for the next id."""
+        self._pool = b""
+        self._at = 0
+
 
 _entropy = Entropy()
 # A forked child would otherwise give out its parent's ids again.
-os.register_at_fork(after_in_child=_entropy.__init__)  # type: ignore[misc]
+os.register_at_fork(after_in_child=_entropy.forget)
 
 
 def _url_safe(raw: bytes) -> str:
@@ -94,11 +99,11 @@ def connection_id(node: str, tag: bytes) -> str:
 
     None begins with `-`, which command lines would take for an option.
     """
-    random = _entropy.take(16)
+    random = _entropy.take(17)
     while random[0] >> 2 == 62:  # the six bits that are `-`
-        random = _entropy.take(16)
+        random = _entropy.take(17)
     named = bytes.fromhex(node) + tag
-    masked = (int.from_bytes(named, "big") ^ int.from_bytes(random[:5], "big")).to_bytes(5, "big")
+    masked = (int.from_bytes(named, "big") ^ int.from_bytes(random[1:6], "big")).to_bytes(5, "big")
     body = random + masked
     return _url_safe(body + crc32(body).to_bytes(4, "big"))
 
@@ -111,7 +116,7 @@ def read_connection_id(text: str) -> ConnectionId | None:
         raw = a2b_base64(text.encode().translate(_FROM_URL_SAFE), strict_mode=True)
     except Base64Error:
         return None
-    if len(raw) != 25 or crc32(raw[:21]).to_bytes(4, "big") != raw[21:] or _url_safe(raw) != text:
+    if len(raw) != 26 or crc32(raw[:22]).to_bytes(4, "big") != raw[22:] or _url_safe(raw) != text:
         return None
-    named = (int.from_bytes(raw[16:21], "big") ^ int.from_bytes(raw[:5], "big")).to_bytes(5, "big")
+    named = (int.from_bytes(raw[17:22], "big") ^ int.from_bytes(raw[1:6], "big")).to_bytes(5, "big")
     return ConnectionId(named[:2].hex(), named[2:])

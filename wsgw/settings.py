@@ -6,8 +6,9 @@ A setting comes from (later wins): its default here, the file given with `--conf
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
@@ -41,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # ---- who this is
     region: Annotated[str, _option("Region in ARNs and execute-api host names")] = "us-east-1"
     account_id: Annotated[str, _option("Account in ARNs")] = "000000000000"
-    strict: Annotated[bool, _option("Do only what API Gateway does: no Wsgw-* headers, no extensions")] = False
+    strict: Annotated[bool, _option("Send HTTP backends no Wsgw-* headers, as API Gateway does not")] = False
     stage: Annotated[str, _option("Stage for documents that name none")] = "prod"
 
     # ---- connections
@@ -79,8 +80,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ()
 
     # ---- requests
-    head_seconds: Annotated[float, _option("How long the head of a request may take to arrive", "s", gt=0)] = 10
-    body_seconds: Annotated[float, _option("How long the body of a request may take to arrive", "s", gt=0)] = 30
+    head_seconds: Annotated[
+        float, _option("How long a TLS handshake, and the head of a request, may take to arrive", "s", gt=0)
+    ] = 10
+    body_seconds: Annotated[
+        float,
+        _option("How long the body of a request, or a message that has begun, may take to arrive", "s", gt=0),
+    ] = 30
     keepalive_seconds: Annotated[float, _option("How long an idle HTTP connection is kept", "s", gt=0)] = 75
     url_bytes: Annotated[int, _option("Longest request target", "bytes", ge=256)] = 4096
     header_bytes: Annotated[int, _option("Most bytes of header lines in a request", "bytes", ge=1024)] = 10_240
@@ -184,12 +190,24 @@ def load(
         if value is not None:
             take(name, value, "command line")
     _fill_in_tokens(values, environment or {}, sources["management_tokens"], faults)
-    public_url = values.get("public_url", "")
-    if public_url and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", public_url):
-        faults.append(f"{sources['public_url']}: public_url: {public_url!r} is no URL; write https://gw.example.com")
+    faults += [f"{sources[name]}: {name}: {fault}" for name, fault in _faults(values)]
     if faults:
         raise SettingError("\n".join(faults))
     return Loaded(Settings(**values), sources)
+
+
+def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with values whose types are right: the setting's name, and what to say of it."""
+    public_url = values.get("public_url", "")
+    if public_url and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", public_url):
+        yield "public_url", f"{public_url!r} is no URL; write https://gw.example.com"
+    if values.get("tls_key") and not values.get("tls_cert"):
+        yield "tls_key", "a key without a certificate would serve without TLS; give tls_cert too"
+    for text in values.get("trust_forwarded", ()):
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            yield "trust_forwarded", f"{text!r} is no address or network; write 10.0.0.7 or 10.0.0.0/8"
 
 
 def _fill_in_tokens(values: dict[str, Any], environment: Mapping[str, str], source: str, faults: list[str]) -> None:

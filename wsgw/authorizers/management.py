@@ -39,7 +39,7 @@ class _Grant(NamedTuple):
 class ManagementGuard:
     """Decides on every caller of `@connections`.
 
-    keys: who may sign requests. tokens: what may stand after `Bearer`; only their hashes are kept. `now` gives epoch
+    keys: who may sign requests. tokens: what may stand after `Bearer`, compared by their hashes. `now` gives epoch
     seconds, `skew` is how far a signature's date may be off, in seconds; any region may be signed for, as `region` and
     `account_id` only name the resource. Raises PolicyError for a key's malformed policy.
     """
@@ -83,7 +83,7 @@ class ManagementGuard:
         and what SignatureVerifier.verify raises; UnrecognizedClient stands for a wrong token too.
         """
         if self._open_to_loopback:
-            if proxied or not _is_loopback(peer):
+            if proxied or not is_loopback(peer):
                 raise Forbidden(detail="neither access keys nor management tokens are configured")
             return "loopback"
         if self._tokens and self._has_token(request.headers):
@@ -168,7 +168,8 @@ def _digest(token: str) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _is_loopback(peer: str) -> bool:
+def is_loopback(peer: str) -> bool:
+    """Whether the address `peer` is of the loopback interface; not for what is no address, `localhost` among it."""
     try:
         address = ip_address(peer)
     except ValueError:

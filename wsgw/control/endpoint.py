@@ -1,7 +1,8 @@
 """The control port's HTTP endpoint: /healthz, /readyz, /metrics and /connections.
 
-It listens on loopback unless told otherwise, and has no authentication of its own. So that no web page can use it
-through a browser on this machine, a request that names a foreign Host or carries an Origin is refused.
+It listens on loopback unless told otherwise, and has no authentication of its own: whoever reaches it from another
+machine gets health and metrics, but no connections. So that no web page can use it through a browser on this machine, a
+request that names a foreign Host or carries an Origin is refused.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from wsgw.authorizers.management import is_loopback
+from wsgw.edge.connection import Connection
 from wsgw.edge.node import Node
 from wsgw.edge.push import Push
 from wsgw.errors import GatewayError
@@ -49,6 +52,8 @@ class ControlEndpoint:
         host = request.host.rpartition(":")[0] if not request.host.endswith("]") else request.host
         if (host or request.host) not in self._hosts or "Origin" in request.headers:
             return _json(403, {"message": "The control port answers no web page: wrong Host, or an Origin"})
+        if request.path.startswith("/connections") and not is_loopback(request.remote or ""):
+            return _json(403, {"message": "Connections are for callers on the gateway's own machine"})
         try:
             return await handler(request)
         except GatewayError as error:
@@ -92,7 +97,7 @@ class ControlEndpoint:
         more = page[-1]["connectionId"] if len(found) > len(page) and page else None
         return _json(200, {"connections": page, "next": more})
 
-    def _row(self, connection: Any) -> dict[str, Any]:
+    def _row(self, connection: Connection) -> dict[str, Any]:
         live = connection.slot.live
         return {
             "connectionId": connection.id,

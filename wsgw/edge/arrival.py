@@ -26,7 +26,7 @@ _TRACE = re.compile(r"[A-Za-z0-9=;:_-]{1,256}")
 
 @lru_cache(maxsize=16)
 def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    """The networks that `trust_forwarded` names. Raises ValueError for what is none."""
+    """The networks that `trust_forwarded` names; the settings were checked when they were loaded."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from wsgw.definitions.api import StageLimits
 from wsgw.edge.deflate import deflated
 from wsgw.edge.frame_reader import FrameReader, whole_text
 from wsgw.edge.frames import (
@@ -19,6 +20,7 @@ from wsgw.edge.frames import (
     GOING_AWAY,
     NORMAL,
     TEXT,
+    TRY_AGAIN_LATER,
     Close,
     Message,
     Ping,
@@ -36,11 +38,11 @@ from wsgw.observe.metrics import count
 if TYPE_CHECKING:
     from wsgw.edge.node import Node
 
-TRY_AGAIN_LATER = 1013
 #: Seconds that a client has to hang up once both have said close.
 _LINGER = 1.0
 #: Shorter messages go out as they are: deflating them costs more than it saves.
 _WORTH_DEFLATING = 200
+_NO_STAGE = StageLimits()
 
 #: What waits for a push to leave the outbox: called with True once it is on the socket, False if it never will be.
 Taken = Callable[[bool], None]
@@ -341,10 +343,9 @@ class Connection(ConnectionFacts, asyncio.Protocol):
     def _life_deadlines(self, now: float) -> list[float]:
         """Idle time, duration and heartbeat; closes or pings where one has passed."""
         live = self.slot.live
-        if live is None:
-            return []
+        # Where the stage is gone, API Gateway's own limits: its connections must not stay for ever.
+        limits = _NO_STAGE if live is None else live.limits
         deadlines = []
-        limits = live.limits
         if limits.idle_seconds:
             deadlines.append(self.last_active + limits.idle_seconds)
         if limits.duration_seconds:
@@ -352,7 +353,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if any(now >= deadline for deadline in deadlines):
             self.close(GOING_AWAY, "Going away")
             return [now + self.node.settings.close_seconds]
-        if live.heartbeat:
+        if live is not None and live.heartbeat:
             deadlines.append(self._heartbeat(now, live.heartbeat))
         return deadlines
 

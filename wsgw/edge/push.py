@@ -55,10 +55,10 @@ class Push:
         limit = live.limits.message_bytes
         if limit and len(data) > limit:
             raise RequestTooLarge
+        binary = binary and live.binary_pass
+        sent = connection.send(data if binary else as_text(data), binary)
         live.management.messages += 1
-        if binary and live.binary_pass:
-            return connection.send(data, True)
-        return connection.send(as_text(data))
+        return sent
 
     async def post(self, connection_id: str, data: bytes, is_binary: bool = False) -> None:
         """Send `data` and return when it is on the client's socket. Raises as `find` and `send`."""

@@ -17,14 +17,14 @@ from wsgw.edge.frames import ABNORMAL, TOO_BIG, Message
 from wsgw.edge.handshake import Upgrade
 from wsgw.edge.http import Door, Request, http_date, reply_bytes, safe_headers
 from wsgw.edge.node import Node
-from wsgw.errors import AccessDenied, GatewayError, Gone, LimitExceeded, ServiceUnavailable, Throttled
+from wsgw.errors import AccessDenied, BadRequestBody, GatewayError, Gone, LimitExceeded, ServiceUnavailable, Throttled
 from wsgw.invocation import Invocation, Reply
 from wsgw.live.route_table import LiveRoute, LiveStage
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.observe.metrics import RouteMetrics, count
 from wsgw.pipeline.refuse import handshake_reply, uniform_error, websocket_frame
-from wsgw.stores.memory import MemoryThrottle
+from wsgw.stores.base import NodeThrottle
 
 log = logging.getLogger("wsgw.websocket")
 
@@ -34,7 +34,7 @@ _BINARY_TYPE = "application/octet-stream"
 class WebSockets:
     """Handshakes, messages and disconnects of one node."""
 
-    def __init__(self, node: Node, buckets: MemoryThrottle, access_log: AccessLog, reasons: Reasons) -> None:
+    def __init__(self, node: Node, buckets: NodeThrottle, access_log: AccessLog, reasons: Reasons) -> None:
         self._node = node
         self._settings = node.settings
         self._buckets = buckets
@@ -243,8 +243,10 @@ class WebSockets:
             metrics.execution_errors += 1
 
     def _say(self, invocation: Invocation, error: GatewayError) -> None:
+        # What is wrong with a message may name members that its sender made up: that is for the access log alone.
+        why = error.message if isinstance(error, BadRequestBody) else error.detail or error.message
         self._reasons.say(
-            f"{error.response_type}: {error.detail or error.message}",
+            f"{error.response_type}: {why}",
             api=invocation.site.api_id,
             stage=invocation.site.stage,
             route=invocation.route_key,

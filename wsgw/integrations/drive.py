@@ -78,6 +78,8 @@ class Drive:
     def step(self, value: Any = None) -> None:
         """Run the coroutine until it waits again or ends; `value` is what it waited for."""
         global _current
+        if self.done:
+            return  # cancelled since this turn was asked for
         outer, _current = _current, self
         try:
             waits_for = self._coroutine.send(value)

@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
 import orjson
@@ -20,6 +20,8 @@ from wsgw.observe.metrics import count
 
 LogLine = Callable[[Invocation], str]
 
+#: Batches of access log lines that wait for the writing thread before more are dropped.
+_BATCHES = 4
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -86,8 +88,8 @@ class AccessLog:
     A line is formatted at once: to keep thousands of invocations for later cost five times as much, nearly all of it in
     the garbage collector.
 
-    A write that falls behind loses lines rather than memory: beyond `most` waiting records they are dropped,
-    and counted.
+    A write that falls behind loses lines rather than memory: beyond `most` waiting lines, or four batches of
+    them, they are dropped and counted.
     """
 
     def __init__(self, stream: BinaryIO | None, *, every: float = 0.2, most: int = 200_000) -> None:
@@ -97,7 +99,7 @@ class AccessLog:
         self._waiting: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="access-log")
-        self._in_flight = 0
+        self._writing: list[Future[None]] = []
 
     def add(self, line: LogLine, invocation: Invocation) -> None:
         """Log `invocation` as `line` writes it."""
@@ -118,11 +120,11 @@ class AccessLog:
         waiting, self._waiting = self._waiting, []
         if not waiting or self._stream is None:
             return
-        if self._in_flight >= 4 and not last:
+        self._writing = [batch for batch in self._writing if not batch.done()]
+        if len(self._writing) >= _BATCHES and not last:
             count("access_log_dropped", len(waiting))
             return
-        self._in_flight += 1
-        self._writer.submit(self._write, waiting)
+        self._writing.append(self._writer.submit(self._write, waiting))
 
     def _write(self, lines: list[str]) -> None:
         assert self._stream is not None
@@ -132,8 +134,6 @@ class AccessLog:
         except (OSError, ValueError):
             # Disk full, pipe closed: serving goes on without the lines.
             count("access_log_dropped", len(lines))
-        finally:
-            self._in_flight -= 1
 
     def close(self) -> None:
         """Write what waits and end the thread; the stream stays its owner's."""

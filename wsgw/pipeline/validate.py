@@ -25,7 +25,10 @@ def required(check: Callable[[Invocation], None]) -> Step:
 
 def schema_check(model: Model) -> Callable[[Any], str | None]:
     """Gives a document's first fault against `model` (JSON Schema draft 4), or None. ValueError: a bad schema."""
-    validator = jsonschema_rs.Draft4Validator(model.schema, validate_formats=True, retriever=_nothing_outside)
+    # Faults go to logs, which repeat nothing of a message.
+    validator = jsonschema_rs.Draft4Validator(
+        model.schema, validate_formats=True, retriever=_nothing_outside, mask="the value"
+    )
 
     def check(document: Any) -> str | None:
         for fault in validator.iter_errors(document):

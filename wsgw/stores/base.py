@@ -17,3 +17,11 @@ class Throttle(Protocol):
         Raises StoreUnavailable. Source: developer guide, "Throttle requests to your REST APIs".
         """
         ...
+
+
+class NodeThrottle(Protocol):
+    """Token buckets of one node alone, for a caller that cannot wait."""
+
+    def take_now(self, key: str, limit: ThrottleSettings) -> bool:
+        """As Throttle.take, at once; raises nothing."""
+        ...
