@@ -170,6 +170,8 @@ BAD = [
     ("outbox_bytes", "1"),
     ("drain_seconds", "nan"),
     ("stop_seconds", "inf"),
+    ("trust_forwarded", "10.0.0.0/8, a-proxy"),
+    ("public_url", "gw.example.com"),
 ]
 
 

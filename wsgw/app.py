@@ -16,6 +16,7 @@ from aiohttp import web
 
 from wsgw import ids
 from wsgw.authorizers.management import ManagementGuard, is_loopback
+from wsgw.authorizers.policy import PolicyError
 from wsgw.control.endpoint import ControlEndpoint
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api
@@ -72,8 +73,7 @@ class App:
         self.reasons = Reasons()
         self.buckets = MemoryThrottle(self.node.now)
         self.push = Push(self.node)
-        self._tokens = tuple(management_tokens) + settings.management_tokens
-        self._keys = {key.access_key_id: key for key in access_keys}
+        self._keys, self._tokens = tuple(access_keys), (*management_tokens, *settings.management_tokens)
         self._lag = LoopLag()
         self._sweeper: asyncio.TimerHandle | None = None
         self._servers: list[asyncio.Server] = []
@@ -95,25 +95,19 @@ class App:
                 f"listening on {settings.host} without access keys or management tokens would let anybody who reaches "
                 "it push to connections: configure accessKeys or management_tokens, or give --insecure"
             )
+        if settings.tls_key and not settings.tls_cert:
+            raise NotSafe("tls_key without tls_cert would serve without TLS: give both, or neither")
         if not STRICT_PARSER:
             raise NotSafe(
                 "aiohttp runs without its parser in C, and the one in Python is too lenient with requests that can be "
                 "read in two ways: unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel"
             )
-        self._open_pools()
         self._access_stream = _access_stream(settings.access_log)
         self.access_log = AccessLog(self._access_stream)
         sockets = WebSockets(self.node, self.buckets, self.access_log, self.reasons)
-        guard = ManagementGuard(
-            self._keys.values(),
-            self._tokens,
-            region=settings.region,
-            account_id=settings.account_id,
-            now=lambda: self.node.wall_ms() / 1000,
-            skew=settings.clock_skew_seconds,
-        )
-        management = Management(self.push, guard, settings, self.access_log, self.reasons)
-        plane = DataPlane(self.stages, sockets, management, settings)
+        self._management = Management(self.push, self._guard(), settings, self.access_log, self.reasons)
+        plane = DataPlane(self.stages, sockets, self._management, settings)
+        self._open_pools()
         self._server = Server(plane, settings, self.node.now, self._body_limit)
         self._lanes = Lanes(plane, self._server, settings, self.node.now, self._body_limit)
         self._gauges()
@@ -138,7 +132,27 @@ class App:
         """The largest body that any API takes; 0 for no bound."""
         return self._message_bytes
 
+    def _guard(self) -> ManagementGuard:
+        return ManagementGuard(
+            self._keys,
+            self._tokens,
+            region=self.settings.region,
+            account_id=self.settings.account_id,
+            now=lambda: self.node.wall_ms() / 1000,
+            skew=self.settings.clock_skew_seconds,
+        )
+
     # ---- deployments
+
+    def admit(self, access_keys: Iterable[AccessKey], management_tokens: Iterable[str]) -> None:
+        """Let in exactly these, and the settings' tokens, from now on. Raises PolicyError, and then changes nothing."""
+        before = self._keys, self._tokens
+        self._keys, self._tokens = tuple(access_keys), (*management_tokens, *self.settings.management_tokens)
+        try:
+            self._management.guard = self._guard()
+        except PolicyError:
+            self._keys, self._tokens = before
+            raise
 
     def deploy(
         self, apis: Sequence[Api], base: Path | None = None, handlers: Mapping[str, Handler] | None = None
@@ -201,6 +215,17 @@ class App:
             raise _cannot_listen(error, "--control-port", settings.control_host, settings.control_port) from error
         host, port = runner.addresses[0][:2]
         return f"http://{_in_url(host)}:{port}"
+
+    def reopen_access_log(self) -> None:
+        """Open the access log's file anew, by its name: whoever rotates logs has moved the one before away."""
+        if self.settings.access_log not in ("", "-"):
+            try:
+                self._access_stream = _access_stream(self.settings.access_log)
+            except OSError as error:
+                log.error("the access log cannot be opened again: %s", error)
+                return
+            assert self._access_stream is not None
+            self.access_log.replace(self._access_stream)
 
     def _why_not_ready(self) -> str:
         return "draining" if self.node.draining else self._ready

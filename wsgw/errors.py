@@ -1,4 +1,4 @@
-"""What can go wrong with an invocation: one class per GatewayResponse type of API Gateway.
+"""What can go wrong with an invocation: a class for each, with the GatewayResponse type that it is of.
 
 Raise what happened; `pipeline/refuse.py` and the edge decide how it looks on the wire. `message` is what a client may
 read, `detail` what only the operator's log may say.
@@ -64,22 +64,6 @@ class UnrecognizedClient(GatewayError):
     default_message = "The security token included in the request is invalid."
 
 
-class ExpiredToken(GatewayError):
-    response_type, status = "EXPIRED_TOKEN", 403
-    error_type = "ExpiredTokenException"
-    default_message = "The security token included in the request is expired"
-
-
-class InvalidApiKey(GatewayError):
-    response_type, status = "INVALID_API_KEY", 403
-    error_type, default_message = "ForbiddenException", "Forbidden"
-
-
-class Unauthorized(GatewayError):
-    response_type, status = "UNAUTHORIZED", 401
-    error_type, default_message = "UnauthorizedException", "Unauthorized"
-
-
 class BadRequest(GatewayError):
     """A request that this service cannot read at all."""
 
@@ -133,10 +117,6 @@ class ApiConfigurationError(GatewayError):
     """The definition asks for something that cannot be done: a template fails, nothing matches a status, …"""
 
     response_type, status = "API_CONFIGURATION_ERROR", 500
-
-
-class AuthorizerFailure(GatewayError):
-    response_type, status = "AUTHORIZER_FAILURE", 500
 
 
 class IntegrationFailure(GatewayError):

@@ -201,8 +201,6 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     public_url = values.get("public_url", "")
     if public_url and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", public_url):
         yield "public_url", f"{public_url!r} is no URL; write https://gw.example.com"
-    if values.get("tls_key") and not values.get("tls_cert"):
-        yield "tls_key", "a key without a certificate would serve without TLS; give tls_cert too"
     for text in values.get("trust_forwarded", ()):
         try:
             ipaddress.ip_network(text, strict=False)

@@ -266,9 +266,7 @@ def test_refusals_hold_no_token():
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("request_", [UNSIGNED, bearer("Bearer x"), sign()])
 def test_callers_on_this_machine_are_let_in_signed_or_not(peer, request_):
-    checked = guard()
-    assert checked.open_to_loopback
-    assert check(checked, request_, peer) == "loopback"
+    assert check(guard(), request_, peer) == "loopback"
 
 
 @pytest.mark.parametrize(
@@ -287,6 +285,7 @@ def test_callers_behind_a_proxy_are_not_on_this_machine():
     assert guard(KEY).check(sign(), "127.0.0.1", "chat", "prod", proxied=True) == KEY.principal
 
 
-def test_one_key_or_token_ends_the_loopback_rule():
-    assert not guard(KEY).open_to_loopback
-    assert not guard(tokens=("s3cret",)).open_to_loopback
+@pytest.mark.parametrize("checked", [guard(KEY), guard(tokens=("s3cret",))], ids=["key", "token"])
+def test_one_key_or_token_ends_the_loopback_rule(checked):
+    with pytest.raises(MissingAuthenticationToken):
+        check(checked, UNSIGNED, "127.0.0.1")

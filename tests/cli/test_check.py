@@ -42,6 +42,12 @@ def test_a_sound_file_exits_with_0(run):
     assert result.exit_code == 0
 
 
+def test_a_policy_that_is_none_is_told_with_its_place(run):
+    result = run(file=SOUND + "accessKeys: {AKID: {secret: s, policies: [{Statement: {Effect: Maybe}}]}}\n")
+    assert "file:7: error: accessKeys.AKID.policies[0]: Statement.Effect: expected Allow or Deny" in result.output
+    assert result.exit_code == 1
+
+
 def test_warnings_alone_exit_with_0(run):
     result = run(file=SOUND + "    stages: {prod: {routeSettings: {send: {throttlingRateLimit: 1}}}}\n")
     assert result.output.splitlines() == [

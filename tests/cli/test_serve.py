@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -117,6 +121,21 @@ async def test_a_handshake_while_it_drains_is_503(file: Path):
 # ---- redeploys
 
 
+def listed(gateway: Served) -> list[str]:
+    with urlopen(f"{gateway.control}/connections") as response:
+        return [row["connectionId"] for row in json.load(response)["connections"]]
+
+
+def pushed(gateway: Served, id: str, token: str) -> int:
+    url = f"{gateway.data}/prod/@connections/{quote(id)}"
+    try:
+        with urlopen(Request(url, b"hello", {"Authorization": f"Bearer {token}"})) as response:
+            return response.status
+    except HTTPError as refusal:
+        with refusal:
+            return refusal.code
+
+
 BAD = [
     pytest.param("apis: [", id="no-yaml"),
     pytest.param("apis: {chat: {protocol: WEBSOCKET, rutes: {}}}", id="unknown-key"),
@@ -164,6 +183,7 @@ async def test_sighup_with_a_bad_file_leaves_the_old_one_serving(file: Path):
         await redeploys(gateway, file, hang_up=True)
 
 
+@pytest.mark.slow
 async def test_watch_with_a_bad_file_leaves_the_old_one_serving(file: Path):
     async with serving(file, "--watch") as gateway:
         await redeploys(gateway, file, hang_up=False)
@@ -179,7 +199,22 @@ async def test_without_watch_a_saved_file_waits_for_sighup(file: Path):
         assert await ask(client) == "second"
 
 
-@pytest.mark.parametrize("bad", BAD)
+async def test_tokens_of_a_file_come_and_go_with_a_deployment(file: Path):
+    tokens = "managementTokens: [first-token]\n"
+    save(file, definition("first") + tokens)
+    async with serving(file) as gateway:
+        client = await gateway.connect()
+        id = (await asyncio.to_thread(listed, gateway))[0]
+        assert await asyncio.to_thread(pushed, gateway, id, "first-token") == 200
+        save(file, definition("first") + tokens.replace("first", "second"))
+        gateway.signal(signal.SIGHUP)
+        await gateway.says(DEPLOYED)
+        assert await asyncio.to_thread(pushed, gateway, id, "first-token") == 403
+        assert await asyncio.to_thread(pushed, gateway, id, "second-token") == 200
+        assert [await client.receive_text() for _ in range(2)] == ["hello", "hello"]
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD if bad.id in ("no-yaml", "no-such-handler", "no-file")])
 async def test_a_bad_file_is_refused_at_the_start(file: Path, bad: str | None):
     save(file, bad)
     with pytest.raises(DidNotStart) as refused:

@@ -25,7 +25,6 @@ from wsgw.edge.frames import (
     is_close_code,
     ping_frame,
     pong_frame,
-    text_frame,
 )
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -373,7 +372,6 @@ def test_garbage_ends_in_a_documented_failure_or_in_waiting(garbage, compression
     ],
 )
 def test_lengths_are_written_in_their_shortest_form(size, head):
-    assert text_frame(b"x" * size) == head + b"x" * size
     assert frames_for(b"x" * size, fragment_bytes=0) == head + b"x" * size
 
 

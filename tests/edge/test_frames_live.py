@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend, Received
 from tests.harness.events import RECORDER, Recorder
-from tests.harness.gateway import TestGateway, http, mock, route
+from tests.harness.gateway import TestGateway, http, route
 from tests.harness.raw_websocket import CLOSE, PING, PONG, TEXT, WAIT, RawWebSocket, client_frame
 from tests.harness.until import until
 from wsgw.definitions.api import Stage, StageLimits

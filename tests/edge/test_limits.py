@@ -1,4 +1,4 @@
-"""Every limit of a stage at its boundary, in both directions; each is a setting of the stage, and 0 turns it off (T-10).
+"""Every limit of a stage at its boundary, both ways; each is a setting of the stage, and 0 turns it off (T-10).
 
 The defaults are API Gateway's numbers. Source: developer guide, "Quotas for configuring and running a WebSocket API".
 """

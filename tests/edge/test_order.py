@@ -1,4 +1,4 @@
-"""Messages of one connection: in order, one at a time by default, as many at once as the stage says, never unbounded."""
+"""Messages of one connection: in order, one at a time by default, as many at once as the stage says, and bounded."""
 
 from __future__ import annotations
 

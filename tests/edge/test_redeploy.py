@@ -15,7 +15,7 @@ from tests.harness.gateway import TestGateway, api, http, mock, route
 from tests.harness.management import manage
 from tests.harness.raw_websocket import BINARY, HandshakeRefused, RawWebSocket
 from tests.harness.until import until
-from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.api import Api, Stage, StageLimits
 from wsgw.definitions.route import Integration, Route
 from wsgw.errors import DefinitionError
 
@@ -231,6 +231,16 @@ async def test_a_handshake_under_way_while_its_stage_goes_and_comes_back_is_one_
     let_in.set()
     client = await connecting
     assert await say(client, "ping") == "pong"
+
+
+async def test_connections_of_a_stage_that_is_gone_end_by_api_gateways_limits(gateway: TestGateway):
+    gateway.serve(PING, stage=Stage(name="prod", limits=StageLimits(idle_seconds=0, duration_seconds=0)))
+    client = await gateway.connect()
+    gateway.deploy()
+    gateway.advance(599)
+    assert gateway.connections
+    gateway.advance(2)
+    assert await client.receive_close() == (1001, "Going away")
 
 
 async def test_connections_of_a_stage_that_is_gone_still_close_as_they_like(gateway: TestGateway):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 async def until(condition: Callable[[], object], timeout: float = 10) -> None:
-    """Return as soon as `condition()` is true; fails after `timeout` seconds. For state that has no event to wait for."""
+    """Return as soon as `condition()` is true, for state without an event to wait for; fails after `timeout`."""
     try:
         async with asyncio.timeout(timeout):
             while not condition():

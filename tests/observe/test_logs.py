@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -103,3 +104,16 @@ async def test_a_disk_that_hangs_costs_lines_rather_than_memory():
     assert counted("access_log_dropped") == before + 6 * 50
     release.set()
     log.close()
+
+
+async def test_lines_after_a_rotation_are_in_the_new_file_and_none_is_lost(tmp_path: Path):
+    old, new = (tmp_path / "old").open("wb"), (tmp_path / "new").open("wb")
+    log = AccessLog(old, every=60)
+    log.add(lambda _invocation: "before", NOTHING)
+    log.replace(new)
+    log.add(lambda _invocation: "after", NOTHING)
+    log.close()
+    new.close()
+    assert old.closed
+    assert (tmp_path / "old").read_text() == "before\n"
+    assert (tmp_path / "new").read_text() == "after\n"

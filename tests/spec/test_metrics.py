@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import MakeGateway
@@ -281,6 +282,25 @@ async def test_a_web_page_cannot_close_or_write_to_a_connection(gateway: TestGat
         assert (await ask(gateway, path, host="evil.example", method=method)).status == 403
     await client.send_json({"action": "ping"})
     assert await client.receive_text() == "pong"
+
+
+@pytest.mark.parametrize(("host", "status"), [("10.0.0.1:{port}", 200), ("[fd00::1]", 200), ("evil.example", 403)])
+async def test_a_control_port_on_all_addresses_may_be_asked_by_any_of_them(
+    make_gateway: MakeGateway, host: str, status: int
+):
+    """An address cannot be made to lead elsewhere, as a name can."""
+    gateway = await make_gateway(control_host="0.0.0.0")
+    response = await ask(gateway, "/healthz", host=host.format(port=urlsplit(gateway.control).port))
+    assert response.status == status
+
+
+@pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/metrics", 200), ("/connections", 403)])
+@pytest.mark.parametrize("peer", ["203.0.113.9", "10.0.0.7", None])
+async def test_from_another_machine_there_are_metrics_and_no_connections(
+    gateway: TestGateway, monkeypatch: pytest.MonkeyPatch, path: str, status: int, peer: str | None
+):
+    monkeypatch.setattr(web.Request, "remote", peer)
+    assert (await ask(gateway, path)).status == status
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:{port}", "localhost", "[::1]:{port}", "[::1]"])

@@ -53,25 +53,17 @@ class ManagementGuard:
         account_id: str,
         now: Callable[[], float],
         skew: float = 300,
-        allow_unsigned_payload: bool = False,
     ) -> None:
         by_id = {key.access_key_id: key for key in keys}
         self._grants = {key.access_key_id: _grant(key) for key in by_id.values()}
         self._tokens = frozenset(_digest(token) for token in tokens if token)
         self._open_to_loopback = not by_id and not self._tokens
-        self._signatures = SignatureVerifier(
-            by_id.get, now=now, skew=skew, allow_unsigned_payload=allow_unsigned_payload
-        )
+        self._signatures = SignatureVerifier(by_id.get, now=now, skew=skew)
         self._region = region
         self._account_id = account_id
         self._now = now
         self._token_headers: dict[str, None] = {}
         self._decisions: dict[tuple[str, str, str, str], Decision] = {}
-
-    @property
-    def open_to_loopback(self) -> bool:
-        """Whether neither keys nor tokens are configured: callers on this machine are let in, and only they."""
-        return self._open_to_loopback
 
     def check(self, request: SignedRequest, peer: str, api_id: str, stage: str, *, proxied: bool = False) -> str:
         """Who calls: a principal's ARN, `token` or `loopback`.

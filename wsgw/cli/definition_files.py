@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from wsgw.authorizers.policy import PolicyError, compile_policy
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api
 from wsgw.definitions.check import check
@@ -40,9 +41,20 @@ def read_definitions(paths: Sequence[Path], env: Mapping[str, str], *, stage: st
             apis.append(api)
             faults = check(api) + prove(api)
         findings += [parsed.placed(fault) for fault in faults]
+    findings += [parsed.placed(fault) for key in parsed.access_keys for fault in _policies(key)]
     files = {str(path): number for number, path in enumerate(paths)}
     findings.sort(key=lambda finding: (files.get(finding.file, 0), finding.line, finding.column))
     return Definitions(tuple(apis), parsed.access_keys, parsed.management_tokens, tuple(dict.fromkeys(findings)))
+
+
+def _policies(key: AccessKey) -> Iterator[Finding]:
+    for index, document in enumerate(key.policies):
+        try:
+            compile_policy(document)
+        except PolicyError as error:
+            for fault in error.faults:
+                path = ("accessKeys", key.access_key_id, "policies", index)
+                yield Finding(path=path, message=fault, remedy="write it as IAM policies are")
 
 
 def _read(path: Path, env: Mapping[str, str]) -> Parsed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from wsgw.app import Listening
     from wsgw.definitions.api import Api
 
+log = logging.getLogger("wsgw")
+
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 def serve(files: tuple[Path, ...], watch: bool, **options: Any) -> None:
     """Serve the APIs that FILES define.
 
-    SIGHUP reads the files again; SIGTERM and SIGINT drain, a second one ends at once.
+    SIGHUP reads the files again and opens the access log anew; SIGTERM and SIGINT drain, a second one ends at once.
     """
     settings = settings_from(options).settings
     if not files:
@@ -128,7 +131,11 @@ class Serving:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        loop.add_signal_handler(signal.SIGHUP, self.redeploy)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._app.reopen_access_log()
+        self.redeploy()
 
     def _end(self) -> None:
         if self._stop.is_set():
@@ -155,8 +162,13 @@ class Serving:
             return
         try:
             self._app.deploy(self.prepared(definitions.apis), self._files[0].parent)
+            self._app.admit(definitions.access_keys, definitions.management_tokens)
         except (DefinitionError, ValueError) as error:
             click.echo(f"wsgw: not deployed; what was deployed before is still served: {error}", err=True)
+            return
+        except Exception:
+            # A fault of ours: it must neither end the watch nor pass in silence.
+            log.exception("not deployed; what was deployed before is still served")
             return
         click.echo("wsgw: deployed", err=True)
 

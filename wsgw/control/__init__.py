@@ -1,1 +1,4 @@
-"""The control port: health, metrics, and the live connections. The AWS-compatible control plane will stand here."""
+"""The control port: health, metrics, and the live connections. May import edge, authorizers and what is below.
+
+The AWS-compatible control plane will stand here.
+"""

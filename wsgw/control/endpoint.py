@@ -8,6 +8,7 @@ request that names a foreign Host or carries an Origin is refused.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from typing import Any
 
 import orjson
@@ -33,7 +34,8 @@ class ControlEndpoint:
         self._push = push
         self._metrics = metrics
         self._ready = ready
-        self._hosts = {host, "127.0.0.1", "localhost", "[::1]"}
+        self._hosts = {host, f"[{host}]", "127.0.0.1", "localhost", "[::1]"}
+        self._on_all_addresses = host in ("0.0.0.0", "::")
 
     def application(self) -> web.Application:
         """The aiohttp application with all its routes."""
@@ -49,8 +51,7 @@ class ControlEndpoint:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        host = request.host.rpartition(":")[0] if not request.host.endswith("]") else request.host
-        if (host or request.host) not in self._hosts or "Origin" in request.headers:
+        if not self._is_own(request.host) or "Origin" in request.headers:
             return _json(403, {"message": "The control port answers no web page: wrong Host, or an Origin"})
         if request.path.startswith("/connections") and not is_loopback(request.remote or ""):
             return _json(403, {"message": "Connections are for callers on the gateway's own machine"})
@@ -58,6 +59,11 @@ class ControlEndpoint:
             return await handler(request)
         except GatewayError as error:
             return _json(error.status, {"message": error.message or error.error_type})
+
+    def _is_own(self, host: str) -> bool:
+        """Whether a Host header names this machine. Only names can be made to lead here: an address is what it is."""
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        return name in self._hosts or (self._on_all_addresses and _is_address(name))
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         """200 as long as the event loop turns."""
@@ -119,6 +125,14 @@ class ControlEndpoint:
         """Close the connection with 1000."""
         await self._push.delete(request.match_info["id"])
         return web.Response(status=204)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _json(status: int, document: Any) -> web.Response:

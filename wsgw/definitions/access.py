@@ -1,4 +1,4 @@
-"""Who may call, and how often: throttle settings, access keys, authorizers."""
+"""Who may call, and how often: access keys and throttle settings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,3 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     principal: str = "arn:aws:iam::000000000000:root"
     session_token: str | None = None
     policies: tuple[dict[str, Any], ...] = ()
-
-
-class Authorizer(msgspec.Struct, frozen=True, kw_only=True):
-    """A declaration of who decides on callers; what runs it is a Verifier."""
-
-    name: str
-    authorizer_type: str
-    uri: str = ""
-    identity_sources: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""An API as a whole: Api, Stage, Limits, Origins and the Deployment that freezes them."""
+"""An API as a whole: Api, Stage and StageLimits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes and what they call: Route, RouteResponse, Integration, IntegrationResponse.
+"""Routes and what they call: Route, Integration, IntegrationResponse.
 
 Members carry API Gateway's names in snake case; texts that are expressions or templates stay as written, `live/compile`
 makes them ready.
@@ -55,17 +55,12 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     credentials: str | None = None
 
 
-class RouteResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """WebSocket: its presence (with `route_response_selection_expression`) makes the route two-way."""
-
-    key: str = DEFAULT_KEY
-
-
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One way through an API. `key`: `$connect`, `$disconnect`, `$default` or the value that selects it.
 
     `request_parameters` says which `route.request.querystring.x` / `.header.x` are declared, and whether required.
-    `integration` may be None: `$connect` then only authorizes.
+    `two_way`: it has a RouteResponse `$default` and the selection expression for it. `integration` may be None:
+    `$connect` then lets everybody in.
     """
 
     key: str

@@ -26,10 +26,7 @@ UNSUPPORTED: Final = 1003
 NO_CODE: Final = 1005
 ABNORMAL: Final = 1006
 INVALID_PAYLOAD: Final = 1007
-POLICY_VIOLATION: Final = 1008
 TOO_BIG: Final = 1009
-INTERNAL_ERROR: Final = 1011
-SERVICE_RESTART: Final = 1012
 TRY_AGAIN_LATER: Final = 1013
 TLS_FAILED: Final = 1015
 
@@ -99,11 +96,6 @@ Event = Message | Ping | Pong | Close | ProtocolFailure
 def is_close_code(code: int) -> bool:
     """Whether a close frame may carry `code`. Source: RFC 6455 section 7.4, IANA's registry of close codes."""
     return 3000 <= code <= 4999 or (1000 <= code <= 1014 and code not in (1004, NO_CODE, ABNORMAL))
-
-
-def text_frame(payload: bytes) -> bytes:
-    """`payload`, which must be UTF-8, as one text frame."""
-    return _head(FIN | TEXT, len(payload)) + payload
 
 
 def frames_for(payload: bytes, opcode: int = TEXT, fragment_bytes: int = 32_768, *, compressed: bool = False) -> bytes:

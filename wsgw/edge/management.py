@@ -40,13 +40,13 @@ def connection_in(rest: str) -> str | None:
 
 
 class Management:
-    """Answers @connections for all stages of a node."""
+    """Answers @connections for all stages of a node. `guard` may be replaced: keys and tokens come with deployments."""
 
     def __init__(
         self, push: Push, guard: ManagementGuard, settings: Settings, access_log: AccessLog, reasons: Reasons
     ) -> None:
         self._push = push
-        self._guard = guard
+        self.guard = guard
         self._settings = settings
         self._access_log = access_log
         self._reasons = reasons
@@ -91,7 +91,7 @@ class Management:
         limit = live.limits.message_bytes
         if request.method == "POST" and limit and len(request.body) > limit:
             raise RequestTooLarge
-        self._guard.check(
+        self.guard.check(
             SignedRequest(request.method, request.target, request.headers, request.body),
             source_ip(request, self._settings),
             live.api_id,

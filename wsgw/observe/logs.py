@@ -135,6 +135,19 @@ class AccessLog:
             # Disk full, pipe closed: serving goes on without the lines.
             count("access_log_dropped", len(lines))
 
+    def replace(self, stream: BinaryIO) -> None:
+        """Write to `stream` from now on, and close the one before, as log rotation asks."""
+        self.flush(last=True)
+        self._writer.submit(self._swap, stream)
+
+    def _swap(self, stream: BinaryIO) -> None:
+        before, self._stream = self._stream, stream
+        if before is not None:
+            try:
+                before.close()
+            except OSError:
+                pass  # Its disk is full: what was not written is counted already.
+
     def close(self) -> None:
         """Write what waits and end the thread; the stream stays its owner's."""
         self.flush(last=True)

@@ -23,7 +23,7 @@ _events: Counter[str] = Counter()
 
 
 def count(event: str, by: int = 1) -> None:
-    """Count something that happens to the process rather than to one API: `throttle_unavailable`, `access_log_dropped`, …"""
+    """Count something that happens to the process rather than to one API: `outbox_full`, `access_log_dropped`, …"""
     _events[event] += by
 
 

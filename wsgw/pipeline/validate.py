@@ -10,7 +10,7 @@ import jsonschema_rs
 from wsgw.definitions.model import Model
 from wsgw.errors import BadRequestBody
 from wsgw.invocation import NOT_JSON, Invocation
-from wsgw.mapping.selection import document_of
+from wsgw.mapping.selection import choose, document_of
 from wsgw.pipeline.run import Step
 
 
@@ -49,7 +49,7 @@ def validate(select: Callable[[Invocation], str], models: Mapping[str, Callable[
 
     select: gives the key in `models`; `$default` is what any other key finds.
     """
-    fallback = models.get("$default")
+    fallback = choose(models, "$default")
 
     async def step(invocation: Invocation) -> None:
         check = models.get(select(invocation), fallback)
