@@ -122,12 +122,12 @@ async def test_a_handshake_while_it_drains_is_503(file: Path):
 
 
 def listed(gateway: Served) -> list[str]:
-    with urlopen(f"{gateway.control}/connections") as response:
+    with urlopen(f"{gateway.ready['control']}/connections") as response:
         return [row["connectionId"] for row in json.load(response)["connections"]]
 
 
 def pushed(gateway: Served, id: str, token: str) -> int:
-    url = f"{gateway.data}/prod/@connections/{quote(id)}"
+    url = f"{gateway.ready['data']}/prod/@connections/{quote(id)}"
     try:
         with urlopen(Request(url, b"hello", {"Authorization": f"Bearer {token}"})) as response:
             return response.status

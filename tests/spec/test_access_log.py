@@ -261,6 +261,22 @@ async def test_why_a_message_was_not_valid_is_in_the_log_alone(logged: Logged):
     assert "is not of type" in why
 
 
+async def test_no_log_repeats_what_was_wrong_in_a_message(logged: Logged, caplog: pytest.LogCaptureFixture):
+    """S-11: the access log says which rule, the reasons not even that: members' names are the sender's too."""
+    schema = {"properties": {"n": {"type": "number"}}, "additionalProperties": False}
+    logged.gateway.serve(
+        route("$default", mock("x"), model_selection_expression="$default", request_models={"$default": "Model"}),
+        models={"Model": Model(name="Model", schema=schema)},
+        stage=logging("$context.requestId|$context.error.validationErrorString"),
+    )
+    with caplog.at_level("DEBUG"):
+        await logged.ping({"n": "canary"})
+        await logged.ping({"canary": 1})
+    assert "BAD_REQUEST_BODY" in caplog.text
+    assert "canary" not in caplog.text
+    assert [line.partition("|")[2] for line in await logged.lines()][1] == '[n] the value is not of type "number"'
+
+
 async def test_status_and_latency_of_the_integration(logged: Logged, backend: Backend):
     backend.on("/x", 503, "y")
     format = "$context.requestId $context.status $context.integration.status $context.integration.latency $context.integrationLatency"  # noqa: E501
