@@ -67,6 +67,8 @@ def other_than_default(row: Setting) -> Any:
     """A value of the row's type that is not its default."""
     if row.name == "public_url":
         return "https://gw.example.com"
+    if row.name == "trust_forwarded":
+        return ("10.0.0.7", "fd00::/8")
     if row.type == "bool":
         return not row.default
     if row.type == "int":
@@ -230,7 +232,7 @@ def test_show_prints_each_setting_with_its_source(tmp_path: Path):
 
 def test_show_keeps_secrets_to_itself():
     result = config("show", WSGW_MANAGEMENT_TOKENS="canary-one,canary-two")
-    assert 'management_tokens: "2 configured"  # WSGW_MANAGEMENT_TOKENS' in result.output
+    assert "# management_tokens: 2 configured  # WSGW_MANAGEMENT_TOKENS" in result.output
     assert "canary" not in result.output
 
 

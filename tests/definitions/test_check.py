@@ -247,6 +247,16 @@ WRONG = [
         "warning: routes.send.integration.requestTemplates: a mock without a request template has no statusCode to "
         'answer with (have the template give {"statusCode": 200})',
     ),
+    (
+        calling(type="AWS_PROXY", uri="f", credentialsArn="arn:aws:iam::1:role/r"),
+        "warning: routes.send.integration.credentialsArn: functions are called with the gateway's own credentials "
+        "(remove it)",
+    ),
+    (
+        calling(type="HTTP", uri="http://h", integrationResponses={"$default": {"responseParameters": {"a": "b"}}}),
+        "warning: routes.send.integration.integrationResponses.$default.responseParameters: response parameters are "
+        "not mapped by this version (remove them)",
+    ),
     # ---- stages
     (
         {"stages": {"$default": None}},

@@ -153,6 +153,13 @@ async def test_a_gateway_that_anybody_could_push_through_does_not_start(host: st
     await app.stop(drain=0)
 
 
+async def test_a_tls_key_without_its_certificate_is_no_plain_gateway():
+    app = App(Settings(port=0, control_port=0, access_log="", tls_key="key.pem"))
+    with pytest.raises(NotSafe, match="tls_cert"):
+        await app.start()
+    await app.stop(drain=0)
+
+
 LETS_IT_LISTEN = [
     pytest.param({"tokens": (TOKEN,)}, id="a-token"),
     pytest.param({"management_tokens": (TOKEN,)}, id="a-token-in-the-settings"),

@@ -23,9 +23,9 @@ from tests.harness.gateway import TestGateway, http, mock, route
 from tests.harness.raw_http import authority, request, talk
 from tests.harness.raw_websocket import TEXT, HandshakeRefused, RawWebSocket, client_frame, handshake, open_socket
 from wsgw.definitions.route import Integration
-from wsgw.edge.aiohttp_door import Handler
+from wsgw.edge.aiohttp_handler import Handler
 from wsgw.edge.connection import Connection
-from wsgw.edge.lanes import Lane
+from wsgw.edge.lane import Lane
 from wsgw.invocation import Invocation
 
 KEPT = (Connection, Handler, Invocation, Lane, asyncio.Task)

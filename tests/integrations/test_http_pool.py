@@ -16,6 +16,7 @@ import uvloop
 
 from tests.harness import bad_backend as backends
 from tests.harness.bad_backend import Exchange, answer, bad_backend, closed_port, echo, hang, says, says_always
+from tests.harness.pace import SLOWER
 from wsgw.errors import GatewayError, IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.http_pool import HttpPool, header_block
 from wsgw.invocation import IntegrationRequest, Reply
@@ -211,11 +212,11 @@ FAILURES = [
 async def test_a_backend_that_fails_is_named_in_bounded_time_and_memory(pool, behaviour, reason):
     async with bad_backend(behaviour) as backend:
         begun = time.monotonic()
-        outcomes = await asyncio.gather(*(outcome(pool, to(backend.url, b"x", timeout=0.3)) for _ in range(5)))
+        outcomes = await asyncio.gather(*(outcome(pool, to(backend.url, b"x", timeout=0.3 * SLOWER)) for _ in range(5)))
         # What was said out of turn shows as such only if it comes after the request is written.
         allowed = {reason, "connection_reset"} if reason == "invalid_response" else {reason}
         assert set(outcomes) <= allowed
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < 1.5 * SLOWER
         assert backend.sent < 5 * 16_000_000  # what kernels buffer on both sides, and no gigabyte
         await quiet(pool)
         assert pool.counts()[:3] == (0, 0, 0)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.harness.pace import SLOWER
 from tests.mapping.jsonpath_oracle import record
 from wsgw.mapping.jsonpath import JsonPathError, PathNotFound, compile_path
 
@@ -177,7 +178,7 @@ def test_a_path_that_multiplies_is_cut_off(expression: str, document: Any) -> No
     started = time.perf_counter()
     with pytest.raises(PathNotFound):
         compile_path(expression).find(document)
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 2 * SLOWER
 
 
 def test_a_hostile_regular_expression_takes_linear_time() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.harness.pace import SLOWER
 from tests.mapping.mapping_samples import invocation
 from wsgw.invocation import NOT_JSON, UNPARSED, Principal, Reply
 from wsgw.mapping.selection import (
@@ -235,7 +236,7 @@ def test_a_hostile_pattern_takes_linear_time() -> None:
     select = response_selector([r"/(\w+\s?)*/"])
     started = time.perf_counter()
     assert select("a" * 10_000 + "!") is None
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < 0.5 * SLOWER
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,7 @@ def test_hostile_json_is_read_in_bounded_time() -> None:
     assert selector("$request.body.action")(many_keys) == "send"
     assert selector("$request.body")(many_keys) == ""
     assert parse_json(b"[" * 1_000_000) is NOT_JSON
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 5 * SLOWER
 
 
 @pytest.mark.parametrize("expression", [expression for expression, _ in EXPRESSIONS])
