@@ -6,7 +6,7 @@ objects are plain and slotted: one of each is made per message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Site(Protocol):
     def stage(self) -> str: ...
     @property
     def stage_variables(self) -> Mapping[str, str]: ...
+    @property
+    def log_line(self) -> Callable[[Invocation], str] | None: ...
 
 
 class Reply:

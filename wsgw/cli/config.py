@@ -22,10 +22,12 @@ def show(**options: Any) -> None:
     """Print the settings in force, each with where it came from. Secrets are not shown."""
     settings, sources = settings_from(options)
     for row in documented():
-        value = getattr(settings, row.name)
-        if row.name == "management_tokens":
-            value = f"{len(value)} configured"
-        click.echo(f"{row.name}: {orjson.dumps(value).decode()}  # {sources[row.name]}")
+        value, source = getattr(settings, row.name), sources[row.name]
+        if row.name == "management_tokens" and value:
+            # A comment: what is printed may become a --config file, and must bring no token of its own.
+            click.echo(f"# {row.name}: {len(value)} configured  # {source}")
+            continue
+        click.echo(f"{row.name}: {orjson.dumps(value).decode()}  # {source}")
 
 
 @config.command()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -19,6 +20,7 @@ SCENARIOS = ("request-reply", "push", "fan-out", "connect", "reconnect", "idle",
 # Open loop, unless --connections is given without --rate.
 _RATES = {"request-reply": 1000.0, "push": 1000.0, "http": 1000.0, "fan-out": 1.0, "connect": 100.0, "reconnect": 100.0}
 _CONNECTIONS = 64
+_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
 
 def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -27,6 +29,13 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
             raise click.BadParameter(f"{value!r} is not of the form 'Name: value'", context, parameter)
     parts = (value.partition(":") for value in values)
     return tuple((name.strip(), text.strip()) for name, _, text in parts)
+
+
+def _writable(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    # Before the run, not after it.
+    if value is not None and not value.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no directory {str(value.parent)!r}", context, parameter)
+    return value
 
 
 def _commas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
@@ -67,10 +76,8 @@ def _commas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 @click.option("--sign", is_flag=True, help="Sign pushes (SigV4), with the credentials that the AWS SDKs would find")
 @click.option("--region", default="", help="Region in signatures")
 @click.option("--insecure", is_flag=True, help="Accept any TLS certificate")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the result as JSON")
-@click.option(
-    "--report", "page_file", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML page with charts"
-)
+@click.option("--json", "json_file", type=_FILE, callback=_writable, help="Write the result as JSON")
+@click.option("--report", "page_file", type=_FILE, callback=_writable, help="Write an HTML page with charts")
 def loadtest(
     url: str,
     connections: int | None,
@@ -89,7 +96,7 @@ def loadtest(
     alone, each connection sends its next message when the last is answered.
 
     \b
-    request-reply  messages that are answered with their id
+    request-reply  {"action":…,"id":…,"pad":…}, answered with that id (--verify order: with anything)
     push           posts to @connections, each to one client
     fan-out        rounds of one post to every client
     connect        open --connections as fast as asked, hold them
@@ -120,6 +127,13 @@ def _check_url(url: str, scenario: str) -> None:
     wanted = ("http://", "https://") if scenario == "http" else ("ws://", "wss://")
     if not url.startswith(wanted):
         raise click.UsageError(f"URL must begin with {' or '.join(wanted)} for the scenario {scenario}")
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise click.UsageError(f"{url!r} names no host and port to connect to; write {wanted[0]}HOST:PORT/STAGE")
 
 
 def _credentials(region: str) -> Credentials:

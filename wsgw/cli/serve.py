@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsgw.cli.modules import Modules
 from wsgw.cli.options import settings_from, with_settings
 from wsgw.settings import Settings
 
@@ -24,7 +25,7 @@ log = logging.getLogger("wsgw")
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--watch", is_flag=True, help="Redeploy when a definition file is saved")
+@click.option("--watch", is_flag=True, help="Redeploy when a definition file, or a Python module it uses, is saved")
 @with_settings
 def serve(files: tuple[Path, ...], watch: bool, **options: Any) -> None:
     """Serve the APIs that FILES define.
@@ -35,6 +36,8 @@ def serve(files: tuple[Path, ...], watch: bool, **options: Any) -> None:
     if not files:
         click.echo("wsgw: name at least one definition file: wsgw serve wsgw.yaml (or try: wsgw demo)", err=True)
         sys.exit(2)
+    # Python takes what it has compiled for a file that was saved in the same second, with the same size.
+    sys.dont_write_bytecode |= watch
     sys.exit(run(Serving(settings, files, watch)))
 
 
@@ -42,6 +45,7 @@ def run(serving: Serving) -> int:
     """Serve until a signal; gives the exit code."""
     import uvloop
 
+    from wsgw.cli.preflight import unusable_files
     from wsgw.observe.logs import configure
 
     settings = serving.settings
@@ -53,9 +57,14 @@ def run(serving: Serving) -> int:
         )
         return 2
     try:
-        configure(settings.log_level)
+        configure(settings.log_level.lower())
     except ValueError as error:
         click.echo(f"wsgw: {error}", err=True)
+        return 2
+    faults = unusable_files(settings)
+    for fault in faults:
+        click.echo(f"wsgw: {fault}", err=True)
+    if faults:
         return 2
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serving.run())
@@ -68,6 +77,7 @@ class Serving:
         self.settings = settings
         self._files = files
         self._watch = watch
+        self._modules = Modules(files[0].parent)
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -95,6 +105,8 @@ class Serving:
             await app.stop(drain=0)
             await self.end()
             return 1
+        if not definitions.apis:
+            click.echo("wsgw: the files define no API: every request is refused", err=True)
         if not app.guarded:
             click.echo(
                 "wsgw: no access keys and no management tokens: @connections is open to callers on this machine only",
@@ -143,13 +155,17 @@ class Serving:
             sys.stderr.flush()
             os._exit(1)
         self._stop.set()
+        count, seconds = len(self._app.node), self.settings.drain_seconds
+        if count and seconds:
+            message = f"closing all connections ({count}) over {seconds:g} s; a second signal ends it now"
+            click.echo(f"wsgw: {message}", err=True)
 
     @staticmethod
     def _report(findings: Any) -> None:
         for finding in findings:
             click.echo(f"wsgw: {finding}", err=True)
 
-    def redeploy(self) -> None:
+    def redeploy(self) -> bool:
         """Read the files again and serve them; if anything is wrong, say what, and serve what was served before."""
         from wsgw.cli.definition_files import read_definitions
         from wsgw.definitions.finding import has_errors
@@ -159,27 +175,35 @@ class Serving:
         self._report(definitions.findings)
         if has_errors(definitions.findings):
             click.echo("wsgw: not deployed; what was deployed before is still served", err=True)
-            return
+            return False
         try:
             self._app.deploy(self.prepared(definitions.apis), self._files[0].parent)
             self._app.admit(definitions.access_keys, definitions.management_tokens)
         except (DefinitionError, ValueError) as error:
             click.echo(f"wsgw: not deployed; what was deployed before is still served: {error}", err=True)
-            return
+            return False
         except Exception:
             # A fault of ours: it must neither end the watch nor pass in silence.
             log.exception("not deployed; what was deployed before is still served")
-            return
+            return False
         click.echo("wsgw: deployed", err=True)
+        return True
 
     async def _watch_files(self) -> None:
         seen = self._stamps()
+        self._modules.saved()
         while True:
             await asyncio.sleep(0.3)
-            now = self._stamps()
-            if now != seen:
-                seen = now
-                self.redeploy()
+            now, saved = self._stamps(), self._modules.saved()
+            if now == seen and not saved:
+                continue
+            seen = now
+            # Their state goes with them: only where Python itself was saved are modules loaded anew.
+            loaded = self._modules.forget() if saved else {}
+            done = self.redeploy()
+            self._modules.deployed(done)
+            if not done:
+                self._modules.put_back(loaded)
 
     def _stamps(self) -> list[tuple[int, int] | None]:
         stamps: list[tuple[int, int] | None] = []

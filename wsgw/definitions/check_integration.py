@@ -33,6 +33,7 @@ def check_integration(path: Path, api: Api, route: Route, integration: Integrati
     yield from _address(path, api, integration)
     yield from _time(path, api, integration)
     yield from _texts(path, integration)
+    yield from _without_effect(path, integration)
     if integration.type in NON_PROXY:
         yield from _responses(path, route, integration)
     else:
@@ -82,6 +83,16 @@ def _texts(path: Path, integration: Integration) -> Iterator[Finding]:
         at: Path = (*path, "integrationResponses", response.key)
         yield from _templates((*at, "responseTemplates"), response.response_templates.items())
         yield from _mappings((*at, "responseParameters"), response.response_parameters.items())
+
+
+def _without_effect(path: Path, integration: Integration) -> Iterator[Finding]:
+    if integration.credentials is not None:
+        message = "functions are called with the gateway's own credentials"
+        yield warning((*path, "credentialsArn"), message, "remove it")
+    for response in integration.responses:
+        if response.response_parameters:
+            at: Path = (*path, "integrationResponses", response.key, "responseParameters")
+            yield warning(at, "response parameters are not mapped by this version", "remove them")
 
 
 def _templates(path: Path, templates: Iterable[tuple[str, str]]) -> Iterator[Finding]:

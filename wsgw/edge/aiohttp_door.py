@@ -1,59 +1,32 @@
 """The data port's aiohttp server: every request shape, and what the lanes hand over.
 
-aiohttp reads and frames requests; what they mean and how answers look is decided in `data_plane`. The private names of
-aiohttp 3.14 that the hand-over of an upgraded socket needs stand in `_detach`, and nowhere else.
+aiohttp reads and frames requests; what they mean and how answers look is decided in `data_plane`. `_detach` hands an
+upgraded socket over, with private names of aiohttp 3.14: the minor version is pinned.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
-from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from aiohttp.web_protocol import RequestHandler
 
+from wsgw.edge.aiohttp_handler import Handler, Raw
 from wsgw.edge.connection import Connection
 from wsgw.edge.data_plane import DataPlane
 from wsgw.edge.http import HeaderFields, Request, error_reply, reply_bytes
 from wsgw.edge.sockets import own_address, peer_address
-from wsgw.errors import BadRequest, GatewayError, RequestTooLarge
+from wsgw.errors import BadRequest, RequestTooLarge
 from wsgw.invocation import Reply
 from wsgw.settings import Settings
-
-log = logging.getLogger("wsgw.http")
-
-_JSON = (("Content-Type", "application/json"),)
-TIMED_OUT = Reply(408, b'{"message":"Request Timeout"}', _JSON)
-HEAD_TOO_LARGE = Reply(431, b'{"message":"Request Header Fields Too Large"}', _JSON)
-#: A body in chunks of a byte takes six times its size; one that takes more than this is not about its content.
-_MOST_FRAMING = 16
 
 #: aiohttp's parser in C is the strict one. The one in Python takes trailers, chunk extensions and control characters
 #: that others on the way read differently.
 STRICT_PARSER = HttpRequestParser.__module__ == "aiohttp._http_parser"
-
-
-class _Raw:
-    """What aiohttp takes for a response: bytes that are whole already. `keep_alive` is read after it was sent."""
-
-    __slots__ = ("_data", "keep_alive")
-
-    def __init__(self, data: bytes, keep_alive: bool) -> None:
-        self._data = data
-        self.keep_alive = keep_alive
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        if request.transport is not None and self._data:
-            request.transport.write(self._data)
-            # A client that does not read its answers gets no more of them until it does.
-            await request.writer.drain()
-
-    async def write_eof(self) -> None:
-        pass
 
 
 class _Door:
@@ -101,120 +74,6 @@ def _detach(handler: RequestHandler, connection: Connection, head: bytes) -> Non
         connection.data_received(early)
 
 
-class Handler(RequestHandler):
-    """aiohttp's connection handler with our error bodies, and bounds on how long a client may take, and how much.
-
-    Each `…_since` is when, by `now`, a head or a body began to come, or answers to wait for being read; 0: none does.
-    """
-
-    __slots__ = (
-        "_finished",
-        "_now",
-        "_received",
-        "_said",
-        "_server",
-        "_socket",
-        "body_since",
-        "head_since",
-        "stalled_since",
-    )
-
-    def __init__(self, server: Server, now: Callable[[], float], **options: Any) -> None:
-        super().__init__(server, **options)
-        self._server = server
-        self._now = now
-        self._said = False
-        self._finished = 0  # requests; `_request_count` is how many have come
-        self._received = 0  # bytes of the head or body that is coming
-        self._socket: asyncio.Transport | None = None  # until it is closed; `transport` is let go of earlier
-        self.head_since = self.body_since = self.stalled_since = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._socket = self.transport
-        self.head_since = self._now()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._socket = None
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        self._said = True
-        if not self.head_since and self._request_count == self._finished:
-            self.head_since = self._now()
-        super().data_received(data)
-        if self._request_count == self._finished:
-            self._take(len(data), self._server.head_bytes, HEAD_TOO_LARGE)
-            return
-        self.head_since = 0.0
-        request = self._current_request
-        if request is None or not self.body_since:
-            self._received = 0
-        elif self._messages and isinstance(self._messages[-1][0], _ErrInfo) and not request.content.is_eof():
-            # Its handler waits for the rest of a body that nobody can read.
-            request.content.set_exception(BadHttpMessage("the body is malformed"))
-        else:
-            self._take(len(data), _MOST_FRAMING * self._server.body_limit(), Reply(413))
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        self._finished += 1
-        return await super().finish_response(request, resp, start_time)
-
-    def _take(self, size: int, most: int, refusal: Reply) -> None:
-        self._received += size
-        if most and self._received > most and self.transport is not None and not self._close:
-            self._give_up(refusal)
-
-    def _give_up(self, reply: Reply) -> None:
-        if self.transport is not None:
-            self.transport.write(reply_bytes(reply, keep=False))
-        self.force_close()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.stalled_since = self._now()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.stalled_since = 0.0
-
-    def due(self, now: float, settings: Settings) -> None:
-        """End this connection if its client has taken too long; called by the sweep."""
-        transport = self._socket
-        if transport is None:
-            return
-        if transport.is_closing() and not self.stalled_since:
-            self.stalled_since = now
-        if self.stalled_since:
-            if now - self.stalled_since > settings.stall_seconds:
-                transport.abort()
-        elif (self.head_since and now - self.head_since > settings.head_seconds) or (
-            self.body_since and now - self.body_since > settings.body_seconds
-        ):
-            if self._said:
-                self._give_up(TIMED_OUT)
-            else:
-                self.force_close()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """The answer to a request that cannot be read, or whose handler failed; never quotes what was sent."""
-        if status >= 500:
-            log.error("a request handler failed", exc_info=exc)
-            reply = error_reply(GatewayError())
-        else:
-            too_large = isinstance(exc, LineTooLong) or (message or "").startswith("Too many headers")
-            reply = HEAD_TOO_LARGE if too_large else error_reply(BadRequest())
-        return cast(web.StreamResponse, _Raw(reply_bytes(reply, keep=False), False))
-
-
 class Server(web.Server):
     """aiohttp's protocol factory for the data port: `server()` is the protocol of one client socket."""
 
@@ -256,26 +115,26 @@ class Server(web.Server):
             assert isinstance(handler, Handler)
             handler.due(now, self._settings)
 
-    async def _handle(self, request: web.BaseRequest) -> _Raw:
+    async def _handle(self, request: web.BaseRequest) -> Raw:
         handler = cast(Handler, request.protocol)
         handler.body_since = self._now()
         try:
             body = await self._body(request)
         except RequestTooLarge:
-            return _Raw(reply_bytes(Reply(413), keep=False), False)
+            return Raw(reply_bytes(Reply(413), keep=False), False)
         except HttpProcessingError:
             request.content.feed_eof()
-            return _Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
+            return Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
         except ConnectionError:
-            return _Raw(b"", False)  # The client has gone within its request.
+            return Raw(b"", False)  # The client has gone within its request.
         finally:
             handler.body_since = 0.0
         transport = request.transport
         if transport is None:
-            return _Raw(b"", False)
+            return Raw(b"", False)
         if request.version == (1, 0) and "Transfer-Encoding" in request.headers:
             # RFC 9112 §6.1: framing that an HTTP/1.0 recipient on the way would have read otherwise.
-            return _Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
+            return Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
         door = _Door(request)
         self._plane.dispatch(
             Request(
@@ -294,7 +153,7 @@ class Server(web.Server):
         )
         await door.done
         if door.connection is not None:
-            return _Raw(b"", False)
+            return Raw(b"", False)
         # Behind an upgrade to what nobody here speaks, aiohttp drops what it has read: there is no next request.
         upgrade = "Upgrade" in request.headers and "upgrade" in request.headers.get("Connection", "").lower()
         ends = upgrade and not handler._upgraded
@@ -303,8 +162,8 @@ class Server(web.Server):
         if door.keep and (ends or not request.keep_alive):
             # That, or the caller asked for it, or speaks HTTP/1.0: the answer says what happens (RFC 9112 §9.6).
             data = door.data.replace(b"\r\nConnection: keep-alive\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
-            return _Raw(data, False)
-        return _Raw(door.data, door.keep)
+            return Raw(data, False)
+        return Raw(door.data, door.keep)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """The whole body. Raises RequestTooLarge, before reading where the length is announced."""

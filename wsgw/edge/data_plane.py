@@ -5,6 +5,7 @@ Both doors call `dispatch`; no rule about requests stands in a door of its own.
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from wsgw.errors import BadRequest, Forbidden
 from wsgw.invocation import Reply
 from wsgw.live.stages import Place, Stages
 from wsgw.settings import Settings
+
+log = logging.getLogger("wsgw.http")
 
 
 class DataPlane:
@@ -42,6 +45,7 @@ class DataPlane:
         version = f"{request.version[0]}.{request.version[1]}"
         upgrade = check_upgrade(request.method, version, request.headers)
         if isinstance(upgrade, Refusal):
+            log.debug("a handshake was refused: %s", upgrade.reason)
             headers = [header for header in upgrade.headers if header[0] != "Connection"]
             self._close_with(request, door, Reply(upgrade.status, _message(upgrade.status), (*_JSON, *headers)))
         elif upgrade is not None and place is not None and not place.rest:

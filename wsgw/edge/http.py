@@ -14,6 +14,7 @@ from wsgw import ids
 from wsgw.edge.connection import Connection
 from wsgw.errors import AccessDenied, GatewayError
 from wsgw.invocation import Reply
+from wsgw.pipeline.backend_headers import connection_options
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -145,13 +146,7 @@ _OURS = frozenset(
 
 def safe_headers(reply: Reply) -> list[tuple[str, str]]:
     """The headers of a backend's reply that a client may see, free of anything that would start another line."""
-    # RFC 9110 §7.6.1: what Connection names is for this hop only, too.
-    named = {
-        option.strip().lower()
-        for name, value in reply.headers
-        if name.lower() == "connection"
-        for option in value.split(",")
-    }
+    named = connection_options(reply.headers)
     return [
         (name, value)
         for name, value in reply.headers

@@ -66,14 +66,14 @@ class Management:
             connection = self._checked(request, live, connection_id)
             record.connection = connection
             if request.method == "POST":
-                self._post(request, connection, record, door)
+                self._post(request, connection, live, record, door)
             elif request.method == "GET":
                 self._finish(record, door, _success(record, 200, _pretty(self._push.describe(connection))))
             else:
                 connection.end_normally()
                 self._finish(record, door, _success(record, 204, b""))
         except GatewayError as error:
-            self._refuse(request, record, door, error)
+            self._refuse(request, live, record, door, error)
 
     def _checked(self, request: Request, live: LiveStage, connection_id: str) -> Connection:
         """The connection that is meant, once it is known to be a good request by somebody who may. Raises otherwise."""
@@ -106,7 +106,7 @@ class Management:
             raise Gone
         return known
 
-    def _post(self, request: Request, connection: Connection, record: Invocation, door: Door) -> None:
+    def _post(self, request: Request, connection: Connection, live: LiveStage, record: Invocation, door: Door) -> None:
         if self._push.send(connection, request.body, is_binary_type(request.header("content-type"))):
             self._finish(record, door, _posted(record))
             return
@@ -115,7 +115,7 @@ class Management:
             if ok:
                 self._finish(record, door, _posted(record))
             else:
-                self._refuse(request, record, door, Gone())
+                self._refuse(request, live, record, door, Gone())
 
         connection.when_taken(taken)
 
@@ -123,11 +123,10 @@ class Management:
         door.answer(answer, keep=True)
         self._log(record)
 
-    def _refuse(self, request: Request, record: Invocation, door: Door, error: GatewayError) -> None:
+    def _refuse(self, request: Request, live: LiveStage, record: Invocation, door: Door, error: GatewayError) -> None:
         record.error = error
         record.status = error.status
         reply = Reply(413) if isinstance(error, RequestTooLarge) else error_reply(error, record.request_id)
-        live: LiveStage = record.site  # type: ignore[assignment]  # made in `handle` from one
         live.management.client_errors += 1
         if not isinstance(error, Gone | LimitExceeded):
             self._reasons.say(
@@ -137,7 +136,7 @@ class Management:
         self._log(record)
 
     def _log(self, record: Invocation) -> None:
-        line = record.site.log_line  # type: ignore[attr-defined]  # as above
+        line = record.site.log_line
         if line is not None:
             self._access_log.add(line, record)
 

@@ -7,6 +7,7 @@ the handshake. Source: developer guide, "Working with routes for WebSocket APIs"
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from wsgw import ids
@@ -31,6 +32,16 @@ log = logging.getLogger("wsgw.websocket")
 _BINARY_TYPE = "application/octet-stream"
 
 
+class _Handshake(NamedTuple):
+    """One on its way: where it is answered, what it asks for, and what it becomes."""
+
+    door: Door
+    upgrade: Upgrade
+    live: LiveStage
+    connection: Connection
+    invocation: Invocation
+
+
 class WebSockets:
     """Handshakes, messages and disconnects of one node."""
 
@@ -52,18 +63,19 @@ class WebSockets:
         connection = Connection(self._node, place.slot, ids.connection_id(self._node.name, live.api_tag))
         arrival.introduce(connection, request, place, self._settings)
         invocation = Invocation(live, "CONNECT", "$connect", connection, ids.request_id(), connection.connected_at)
+        handshake = _Handshake(door, upgrade, live, connection, invocation)
         try:
             self._admit(request, live)
         except GatewayError as error:
-            self._refuse(door, invocation, error)
+            self._refuse(handshake, error)
             return
         if live.connect is None or not live.connect.steps:
-            self._conclude(door, upgrade, invocation, connection, Reply(200))
+            self._conclude(handshake, Reply(200))
             return
         invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
         invocation.headers = arrival.event_headers(request, connection, self._settings)
         self._pending += 1
-        self._node.start(self._ask(door, upgrade, invocation, connection, live.connect))
+        self._node.start(self._ask(handshake, live.connect))
 
     def _admit(self, request: Request, live: LiveStage) -> None:
         """What the gateway itself asks of a handshake, before any route. Raises the refusal."""
@@ -79,29 +91,27 @@ class WebSockets:
             if not self._buckets.take_now(key, live.new_connections):
                 raise Throttled(detail="new_connections")
 
-    async def _ask(
-        self, door: Door, upgrade: Upgrade, invocation: Invocation, connection: Connection, route: LiveRoute
-    ) -> None:
+    async def _ask(self, handshake: _Handshake, route: LiveRoute) -> None:
+        invocation = handshake.invocation
         try:
             await route.run(invocation)
         except GatewayError as error:
             # What is the caller's fault was refused before the integration: ConnectCount is of calls to it.
             route.metrics.connects += error.status >= 500
-            self._refuse(door, invocation, error)
+            self._refuse(handshake, error)
             return
         finally:
             self._pending -= 1
         route.metrics.connects += 1
         self._measure(invocation, route.metrics)
         reply = invocation.reply
-        self._conclude(door, upgrade, invocation, connection, Reply(200) if reply is None else reply)
+        self._conclude(handshake, Reply(200) if reply is None else reply)
 
-    def _conclude(
-        self, door: Door, upgrade: Upgrade, invocation: Invocation, connection: Connection, reply: Reply
-    ) -> None:
+    def _conclude(self, handshake: _Handshake, reply: Reply) -> None:
         """Give the 101, or the status that `$connect` wants instead."""
+        door, upgrade, live, connection, invocation = handshake
         if reply.status < 200:
-            self._refuse(door, invocation, GatewayError(detail="connect_status_below_200"))
+            self._refuse(handshake, GatewayError(detail="connect_status_below_200"))
             return
         if reply.status > 299:
             invocation.status = reply.status
@@ -109,12 +119,11 @@ class WebSockets:
             refusal = Reply(reply.status, reply.body, _refusal_headers(reply, invocation.request_id))
             door.answer(reply_bytes(refusal, keep=True), keep=True)
             return
-        live: LiveStage = invocation.site  # type: ignore[assignment]  # the edge made it from a LiveStage
         protocol = reply.header("sec-websocket-protocol") or None
         if invocation.reply is None:  # No integration was asked.
             protocol = next((offer for offer in upgrade.subprotocols if offer in (live.subprotocols or ())), None)
         if protocol is not None and protocol not in upgrade.subprotocols:
-            self._refuse(door, invocation, GatewayError(detail="subprotocol_not_offered"))
+            self._refuse(handshake, GatewayError(detail="subprotocol_not_offered"))
             return
         agreement = negotiate(upgrade.extensions) if live.compression and upgrade.extensions else None
         connection.window_bits = agreement.window_bits if agreement is not None else 0
@@ -128,11 +137,12 @@ class WebSockets:
             return
         door.upgrade(_switching_protocols(upgrade.accept, protocol, agreement), connection)
 
-    def _refuse(self, door: Door, invocation: Invocation, error: GatewayError) -> None:
+    def _refuse(self, handshake: _Handshake, error: GatewayError) -> None:
+        door, _, live, _, invocation = handshake
         invocation.error = error
         invocation.status = error.status
         self._say(invocation, error)
-        self._count(invocation, error, None)
+        self._count(error, live.connect.metrics if live.connect is not None else live.unmatched)
         self._log(invocation)
         reply = handshake_reply(error, invocation.connection.id, invocation.request_id)
         door.answer(reply_bytes(reply, keep=True), keep=True)
@@ -162,7 +172,7 @@ class WebSockets:
             error = raised if isinstance(raised, GatewayError) else _bug(raised, invocation)
             invocation.error = error
             invocation.status = error.status
-            self._count(invocation, error, metrics)
+            self._count(error, metrics)
             self._say(invocation, error)
             self._send(connection, websocket_frame(error, invocation))
         else:
@@ -214,7 +224,7 @@ class WebSockets:
             except GatewayError as error:
                 invocation.error = error
                 invocation.status = error.status
-                self._count(invocation, error, route.metrics)
+                self._count(error, route.metrics)
                 self._say(invocation, error)
             else:
                 self._measure(invocation, route.metrics)
@@ -223,7 +233,7 @@ class WebSockets:
     # ---- what the operator sees
 
     def _log(self, invocation: Invocation) -> None:
-        line = invocation.site.log_line  # type: ignore[attr-defined]  # as above
+        line = invocation.site.log_line
         if line is not None:
             self._access_log.add(line, invocation)
 
@@ -233,10 +243,8 @@ class WebSockets:
         if invocation.request is not None:
             metrics.observe_latency(invocation.integration_latency)
 
-    def _count(self, invocation: Invocation, error: GatewayError, metrics: RouteMetrics | None) -> None:
-        live: LiveStage = invocation.site  # type: ignore[assignment]  # as above
-        if metrics is None:
-            metrics = live.connect.metrics if live.connect is not None else live.unmatched
+    @staticmethod
+    def _count(error: GatewayError, metrics: RouteMetrics) -> None:
         if error.status < 500:
             metrics.client_errors += 1
         else:

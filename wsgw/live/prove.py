@@ -19,6 +19,7 @@ from wsgw.mapping.log_format import compile_log_format
 from wsgw.mapping.parameters import compile_parameters, stage_variables_in
 from wsgw.mapping.selection import compile_selection, response_selector, response_template_selector, route_selector
 from wsgw.mapping.template import TemplateSyntaxError, compile_template
+from wsgw.pipeline.validate import schema_check
 
 
 def prove(api: Api) -> list[Finding]:
@@ -75,15 +76,11 @@ def _templates(path: Path, templates: Mapping[str, str]) -> Iterator[Finding]:
 
 def _model(path: Path, model: Model) -> Iterator[Finding]:
     try:
-        jsonschema_rs.Draft4Validator(model.schema, validate_formats=True, retriever=_no_retrieval)
+        schema_check(model)
     except jsonschema_rs.ValidationError as fault:
         yield error((*path, *fault.instance_path), f"not a JSON schema of draft 4: {fault.message}")
     except jsonschema_rs.ReferencingError as fault:
         yield error(path, f"not a JSON schema of draft 4: {_first_line(fault)}")
-
-
-def _no_retrieval(uri: str) -> Any:
-    raise ValueError(f"{uri} is not fetched; write the schema out")
 
 
 def _stage(path: Path, stage: Stage) -> Iterator[Finding]:

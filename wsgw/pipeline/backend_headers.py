@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from wsgw.ids import trace_id
-from wsgw.invocation import Invocation
+from wsgw.invocation import Headers, Invocation
 
 #: Gives the header lines of an invocation, each with its CRLF, ready to be sent.
 Lines = Callable[[Invocation], bytes]
@@ -25,15 +25,17 @@ _OWN = frozenset(("user-agent", "x-amzn-apigateway-api-id", "content-type", "x-a
 _ADDED = frozenset(("x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"))
 
 
+def connection_options(headers: Headers) -> set[str]:
+    """What the Connection headers name, in lower case: it is for this hop only (RFC 9110 §7.6.1)."""
+    return {
+        option.strip().lower() for name, value in headers if name.lower() == "connection" for option in value.split(",")
+    }
+
+
 def connect_headers(invocation: Invocation) -> list[tuple[str, str]]:
     """The client's own headers, as an HTTP_PROXY backend of `$connect` gets them."""
-    # RFC 9110 §7.6.1: what Connection names ends here, too; but nobody can name away what we have added.
-    named = {
-        option.strip().lower()
-        for name, value in invocation.headers
-        if name.lower() == "connection"
-        for option in value.split(",")
-    } - _ADDED
+    # What Connection names ends here, too; but nobody can name away what we have added.
+    named = connection_options(invocation.headers) - _ADDED
     return [
         (name, value)
         for name, value in invocation.headers

@@ -31,7 +31,7 @@ except ImportError as error:
 
 from wsgw.cli.load.ledger import Ledger
 from wsgw.cli.load.plan import Plan
-from wsgw.cli.load.tally import Tally
+from wsgw.cli.load.tally import Tally, excerpt
 
 _BIND_ADDRESS_NO_PORT = 24  # linux/in.h; the socket module names it from Python 3.12 on
 # An adapter, not a logger: picows makes a child of a logger for every connection, which costs more than the handshake.
@@ -141,7 +141,7 @@ class Client(WSListener):
         except (TimeoutError, ConnectionError) as error:
             raise Refused(f"no answer to {message}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise Refused(f"the answer to {message} has no connectionId: {answer[:100]!r}") from error
+            raise Refused(f"the answer to {message} has no connectionId: {excerpt(answer)}") from error
         finally:
             self._first_message = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from wsgw.cli.load.plan import IDS_PER_CONNECTION, Verification, message_id
-from wsgw.cli.load.tally import Tally
+from wsgw.cli.load.tally import Tally, excerpt
 
 # Backends wrap what they were sent, as an object or as a string with its quotes escaped.
 _ID = re.compile(rb'\bid\\*"\s*:\s*(\d+)')
@@ -76,7 +76,7 @@ class Ledger:
         return self._waiting.pop(id)
 
     def _without_id(self, payload: bytes) -> int | None:
-        text = f"answered {payload[:100].decode('utf-8', 'replace')}"
+        text = f"answered {excerpt(payload)}"
         if self._ordered and self._waiting:
             # An error frame takes the place of the answer.
             id = next(iter(self._waiting))

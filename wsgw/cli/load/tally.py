@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from wsgw.cli.load.histogram import Histogram
 
 _KINDS_OF_FAULT = 20
+_UNIQUE = re.compile(r"(?=[\w=/+-]*[\d=])[\w=/+-]{12,}")
 
 
 class Second(msgspec.Struct):
@@ -87,6 +90,11 @@ class Tally(msgspec.Struct):
     def rate(self) -> float:
         """Done per second of the measured window; what came after its end is not counted."""
         return sum(second.done for second in self.seconds) / self.window if self.window else 0.0
+
+
+def excerpt(payload: bytes) -> str:
+    """The beginning of a message for `fault`, without ids: they would make every message a fault of its own kind."""
+    return _UNIQUE.sub("…", payload[:200].decode("utf-8", "replace"))[:100]
 
 
 _ADDED = (
