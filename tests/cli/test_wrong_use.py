@@ -29,6 +29,7 @@ SOUND = """
 apis:
   chat:
     protocol: WEBSOCKET
+    routeSelectionExpression: $request.body.action
     routes:
       ping: {integration: {type: MOCK, responseTemplates: {$default: pong}}, twoWay: true}
 """
