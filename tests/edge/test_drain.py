@@ -15,6 +15,7 @@ from tests.harness.gateway import TestGateway, http, mock, route
 from tests.harness.management import call, manage
 from tests.harness.raw_websocket import TEXT, HandshakeRefused, RawWebSocket, client_frame, handshake, open_socket
 from tests.harness.until import until
+from wsgw.definitions.api import Stage, StageLimits
 
 GOING_AWAY = (1001, "Going away")
 DISCONNECT = route("$disconnect", RECORDER)
@@ -31,10 +32,13 @@ async def leave(client: RawWebSocket) -> tuple[tuple[int, str], float]:
     return close, told
 
 
-async def test_a_drain_tells_every_client_evenly_spread_and_disconnects_each(gateway: TestGateway):
-    count, seconds, bins = 300, 1.5, 10
+@pytest.mark.parametrize(("count", "seconds"), [(300, 1.5), pytest.param(2_000, 4, marks=pytest.mark.slow)])
+async def test_a_drain_tells_every_client_evenly_spread_and_disconnects_each(
+    gateway: TestGateway, count: int, seconds: float
+):
+    bins = 10
     recorder = Recorder()
-    recorder.serve(gateway, DISCONNECT)
+    recorder.serve(gateway, DISCONNECT, stage=Stage(name="prod", limits=StageLimits(new_connections_per_second=0)))
     clients = [await gateway.connect() for _ in range(count)]
     ids = {connection.id for connection in gateway.connections}
     leaving = [asyncio.create_task(leave(client)) for client in clients]

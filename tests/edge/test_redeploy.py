@@ -66,12 +66,13 @@ class Talker:
         await self._task
 
 
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
 async def test_two_hundred_deployments_close_nobody_and_fail_nothing_but_the_route_that_is_gone(
-    gateway: TestGateway,
+    gateway: TestGateway, count: int
 ):
     recorder = Recorder()
     recorder.serve(gateway, PING, EXTRA, DISCONNECT)
-    talkers = [Talker(await gateway.connect()) for _ in range(40)]
+    talkers = [Talker(await gateway.connect()) for _ in range(count)]
     ids = {connection.id for connection in gateway.connections}
     for number in range(200):
         kind = number % 4

@@ -213,9 +213,10 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-async def test_good_clients_do_not_notice_those_that_never_read(make_gateway: MakeGateway):
+@pytest.mark.parametrize("count", [50, pytest.param(485, marks=pytest.mark.slow)])
+async def test_good_clients_do_not_notice_those_that_never_read(make_gateway: MakeGateway, count: int):
     gateway, recorder = await served(make_gateway)
-    good = [await gateway.connect() for _ in range(50)]
+    good = [await gateway.connect() for _ in range(count)]
     homes = gateway.connections
     alone = [await round_trip(client) for client in good for _ in range(4)]
     slow = [await slow_client(gateway) for _ in range(10)]
