@@ -176,7 +176,8 @@ def load(
             values[name] = _converted(name, value)
             sources[name] = source
         except msgspec.ValidationError as error:
-            faults.append(f"{source}: {name}: {error}")
+            shown = "" if name == "management_tokens" else f"{value!r}: "
+            faults.append(f"{source}: {name}: {shown}{_in_words(error)}")
 
     if config_file is not None:
         for name, value in _from_file(config_file).items():
@@ -219,6 +220,14 @@ def _fill_in_tokens(values: dict[str, Any], environment: Mapping[str, str], sour
         tokens.append(token)
     if tokens:
         values["management_tokens"] = tuple(tokens)
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    """`error` as somebody who does not write Python would say it."""
+    text = str(error).partition(", got ")[0]
+    for kind, words in (("int", "a whole number"), ("float", "a number"), ("bool", "true or false"), ("str", "text")):
+        text = text.replace(f"`{kind}`", words)
+    return text[:1].lower() + text[1:]
 
 
 def _converted(name: str, value: Any) -> Any:

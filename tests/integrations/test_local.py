@@ -386,7 +386,7 @@ def test_a_handler_that_cannot_be_used_is_said_with_its_place_and_a_remedy(write
     with pytest.raises(DefinitionError) as caught:
         load_handler(spec, base)
     [finding] = caught.value.findings
-    assert finding.startswith(f"{base}: python:{spec}: ")
+    assert finding.startswith(f"python:{spec}: ")
     assert remedy in finding
 
 

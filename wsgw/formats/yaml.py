@@ -115,8 +115,10 @@ class _Reader:
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             variable = _VARIABLE.match(characters, max(0, mark.index - 1)) if mark else None
             if variable is None or repairs == 0 or len(characters) > MOST_REPAIRABLE:
+                tab = mark is not None and characters[mark.index : mark.index + 1] == "\t"
+                remedy = "indent with spaces: YAML takes no tabs" if tab else ""
                 raise YamlError(
-                    name, line, column, f"not readable as YAML: {error.problem or error.context}"
+                    name, line, column, f"not readable as YAML: {error.problem or error.context}", remedy
                 ) from error
         except yaml.reader.ReaderError as error:
             before = characters[: error.position]

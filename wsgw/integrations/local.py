@@ -106,18 +106,16 @@ def load_handler(spec: str, base: Path) -> Handler:
     module_name, _, path = spec.partition(":")
     parts = path.split(".")
     if not all(part.isidentifier() for part in [*module_name.split("."), *parts]):
-        raise _unusable(spec, base, "write it as python:module:function, for instance python:chat.handlers:send")
+        raise _unusable(spec, "write it as python:module:function, for instance python:chat.handlers:send")
     module = _module(spec, module_name, base)
     handler: Any = module
     for part in parts:
         if not hasattr(handler, part):
-            raise _unusable(spec, base, f"{module.__file__} has no {path}: define `async def {path}(event, context)`")
+            raise _unusable(spec, f"{module.__file__} has no {path}: define `async def {path}(event, context)`")
         handler = getattr(handler, part)
     if not callable(handler) or not _takes_two(handler):
         remedy = f"make it `async def {parts[-1]}(event, context)`"
-        raise _unusable(
-            spec, base, f"{path} in {module.__file__} cannot be called with an event and a context: {remedy}"
-        )
+        raise _unusable(spec, f"{path} in {module.__file__} cannot be called with an event and a context: {remedy}")
     return handler  # type: ignore[no-any-return]  # what a module holds has no type
 
 
@@ -132,8 +130,8 @@ def _module(spec: str, name: str, base: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             remedy = f"no module {error.name}: put it beside the definition file, in {directory}"
-            raise _unusable(spec, base, remedy) from error
-        raise _unusable(spec, base, f"importing {name} failed: {type(error).__name__}: {error}") from error
+            raise _unusable(spec, remedy) from error
+        raise _unusable(spec, f"importing {name} failed: {type(error).__name__}: {error}") from error
     _check_origin(spec, base, module)
     return module
 
@@ -144,9 +142,7 @@ def _check_origin(spec: str, base: Path, module: ModuleType) -> None:
     loaded = Path(module.__file__ or "").resolve()
     for file in (wanted.with_name(f"{wanted.name}.py"), wanted / "__init__.py"):
         if file.is_file() and file != loaded:
-            raise _unusable(
-                spec, base, f"{loaded} is loaded under the name of {file}: give one of the two another name"
-            )
+            raise _unusable(spec, f"{loaded} is loaded under the name of {file}: give one of the two another name")
 
 
 def _takes_two(handler: Any) -> bool:
@@ -160,5 +156,5 @@ def _takes_two(handler: Any) -> bool:
     return True
 
 
-def _unusable(spec: str, base: Path, why: str) -> DefinitionError:
-    return DefinitionError([f"{base}: python:{spec}: {why}"])
+def _unusable(spec: str, why: str) -> DefinitionError:
+    return DefinitionError([f"python:{spec}: {why}"])

@@ -104,7 +104,7 @@ def _log_line(stage: Stage) -> Callable[[Invocation], str] | None:
 def _live_route(api: Api, stage: Stage, route: Route, parts: Parts) -> LiveRoute:
     try:
         steps = steps_for(api, stage, route, parts)
-    except (ValueError, ImportError, AttributeError) as error:
+    except (ValueError, ImportError, AttributeError, DefinitionError) as error:
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error}"]) from error
     except ApiConfigurationError as error:
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error.detail}"]) from error
