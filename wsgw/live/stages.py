@@ -9,7 +9,8 @@ from weakref import WeakValueDictionary
 from wsgw.ids import read_connection_id
 from wsgw.live.route_table import LiveStage, StageSlot
 
-DEFAULT_STAGE = "$default"
+#: The stage that stands in no path. Source: developer guide, "Stages for HTTP APIs".
+UNNAMED_STAGE = "$default"
 
 
 class Place(NamedTuple):
@@ -93,7 +94,7 @@ class Stages:
     def _within(stages: dict[str, StageSlot], stage: str, rest: str, path: str, host: str) -> Place | None:
         slot = stages.get(stage)
         if slot is None:
-            slot, rest = stages.get(DEFAULT_STAGE), path[1:]
+            slot, rest = stages.get(UNNAMED_STAGE), path[1:]
         if slot is None or slot.live is None:
             return None
         return Place(slot, slot.live, rest, host)
