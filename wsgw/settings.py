@@ -31,6 +31,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: Annotated[str, _option("How clients and backends reach the data plane, if not at its own address")] = ""
     tls_cert: Annotated[str, _option("PEM file with the certificate chain; TLS is on when it is given")] = ""
     tls_key: Annotated[str, _option("PEM file with the private key")] = ""
+    tls_certificates: Annotated[
+        tuple[str, ...],
+        _option("More certificates, CERT.pem:KEY.pem; a client gets the one that names the host it asks for (SNI)"),
+    ] = ()
+    tls_reload_seconds: Annotated[
+        float, _option("How often certificate files are looked at; a changed one is served from then on", "s", gt=0)
+    ] = 5
+    listen: Annotated[
+        tuple[str, ...],
+        _option("More addresses of the data plane: http://HOST:PORT, or https://HOST:PORT with the TLS settings"),
+    ] = ()
     insecure: Annotated[
         bool,
         _option("Listen beyond loopback although neither access keys nor management tokens are configured"),
@@ -38,6 +49,79 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: Annotated[int, _option("Worker processes", ge=1)] = 1
     backlog: Annotated[int, _option("Connections that the kernel holds until they are accepted", ge=1)] = 4096
     lanes: Annotated[bool, _option("Answer hot request shapes in front of the HTTP server")] = True
+
+    # ---- the cluster
+    redis: Annotated[
+        str,
+        _option(
+            "Redis that nodes share: redis://, rediss:// (TLS), redis+sentinel://HOST,HOST/SERVICE, redis+cluster://HOST,HOST"
+        ),
+    ] = ""
+    redis_password: Annotated[str, _option("Password of the Redis user; may be ${ENVIRONMENT_NAME}")] = ""
+    redis_ca: Annotated[str, _option("PEM file with the authorities that Redis's certificate is checked with")] = ""
+    redis_prefix: Annotated[str, _option("Begins every key and channel; one for each cluster that shares a Redis")] = (
+        "wsgw"
+    )
+    redis_seconds: Annotated[
+        float, _option("How long a Redis command may take before Redis counts as away", "s", gt=0, le=1)
+    ] = 0.25
+    cluster_secret: Annotated[
+        str, _option("Signs what nodes tell each other, the same on all of them; may be ${ENVIRONMENT_NAME}")
+    ] = ""
+    lease_seconds: Annotated[
+        float, _option("A node that has not renewed its lease for this long is dead to the others", "s", ge=0.5)
+    ] = 10
+    bus_seconds: Annotated[
+        float, _option("How long another node may take to answer a push; then it is 503", "s", gt=0)
+    ] = 2
+    bus_heartbeat_seconds: Annotated[
+        float, _option("A node hears itself over the bus this often; silence twice as long is a dead bus", "s", gt=0)
+    ] = 1
+    ready_without_redis: Annotated[
+        bool, _option("Stay ready while Redis is away, rather than answer /readyz with 503")
+    ] = False
+    data: Annotated[str, _option("Directory for definitions and what must survive a restart; empty: memory only")] = ""
+
+    # ---- throttles
+    throttle_mode: Annotated[
+        str,
+        _option(
+            "Shared buckets: `exact` asks Redis each time; `sliced` lets a node take tokens in advance",
+            pattern="^(exact|sliced)$",
+        ),
+    ] = "exact"
+    throttle_slice_seconds: Annotated[
+        float, _option("What a node takes in advance, in seconds of a bucket's rate", "s", gt=0, le=1)
+    ] = 0.1
+    account_rate: Annotated[
+        float, _option("Messages, $connects and pushes a second over all APIs; 0 = no bound (AWS: 10000)", "1/s", ge=0)
+    ] = 0
+    account_burst: Annotated[int, _option("The most that passes at once within account_rate (AWS: 5000)", ge=1)] = 5000
+    account_connection_rate: Annotated[
+        float, _option("New connections a second over all APIs; 0 = no bound (AWS: 500)", "1/s", ge=0)
+    ] = 0
+    account_connection_burst: Annotated[
+        int, _option("The most new connections at once within account_connection_rate (AWS: 500)", ge=1)
+    ] = 500
+
+    # ---- $disconnect
+    disconnect_retry_seconds: Annotated[
+        float, _option("How long a $disconnect that its backend did not take is tried again; 0 = not", "s", ge=0)
+    ] = 3600
+    disconnect_backoff_seconds: Annotated[
+        float, _option("Longest pause between two attempts at a $disconnect", "s", gt=0)
+    ] = 15
+    disconnect_queue: Annotated[
+        int, _option("Most $disconnects that wait for another attempt on a node; the oldest is given up beyond", ge=1)
+    ] = 100_000
+    disconnect_concurrency: Annotated[
+        int, _option("$disconnects tried again, or sent for dead nodes, at once", ge=1)
+    ] = 64
+
+    # ---- workers
+    worker_ready_seconds: Annotated[
+        float, _option("How long a worker may take to start before it is started anew", "s", gt=0)
+    ] = 30
 
     # ---- who this is
     region: Annotated[str, _option("Region in ARNs and execute-api host names")] = "us-east-1"
@@ -124,6 +208,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 PREFIX = "WSGW_"
+#: Settings that are never shown, and may be `${ENVIRONMENT_NAME}`.
+SECRETS = ("management_tokens", "redis_password", "cluster_secret")
 
 
 class Setting(NamedTuple):
@@ -176,7 +262,7 @@ def load(
             values[name] = _converted(name, value)
             sources[name] = source
         except msgspec.ValidationError as error:
-            shown = "" if name == "management_tokens" else f"{value!r}: "
+            shown = "" if name in SECRETS else f"{value!r}: "
             faults.append(f"{source}: {name}: {shown}{_in_words(error)}")
 
     if config_file is not None:
@@ -190,7 +276,9 @@ def load(
     for name, value in (command_line or {}).items():
         if value is not None:
             take(name, value, "command line")
-    _fill_in_tokens(values, environment or {}, sources["management_tokens"], faults)
+    for name in SECRETS:
+        if name in values:
+            _fill_in(name, values, environment or {}, sources[name], faults)
     faults += [f"{sources[name]}: {name}: {fault}" for name, fault in _faults(values)]
     if faults:
         raise SettingError("\n".join(faults))
@@ -207,19 +295,33 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             ipaddress.ip_network(text, strict=False)
         except ValueError:
             yield "trust_forwarded", f"{text!r} is no address or network; write 10.0.0.7 or 10.0.0.0/8"
+    redis = values.get("redis", "")
+    if redis and not re.fullmatch(
+        r"(redis|rediss|rediss?\+(sentinel|cluster)|valkeys?)://[^/?#\s]+(/[^?#\s]*)?", redis
+    ):
+        yield "redis", "that is no URL of a Redis; write redis://127.0.0.1:6379/0"
+    if values.get("workers", 1) > 1 and not redis:
+        yield "workers", "more than one worker needs a store that they share: give --redis URL, or leave --workers at 1"
+    for text in values.get("tls_certificates", ()):
+        if not re.fullmatch(r"[^:]+:[^:]+", text):
+            yield "tls_certificates", f"{text!r} names no pair of files; write CERT.pem:KEY.pem"
+    for text in values.get("listen", ()):
+        if not re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[^/?#\s:\[\]]+):\d{1,5}", text):
+            yield "listen", f"{text!r} is no address to listen on; write http://0.0.0.0:8080"
 
 
-def _fill_in_tokens(values: dict[str, Any], environment: Mapping[str, str], source: str, faults: list[str]) -> None:
-    """Put the environment's values in place of tokens written as `${NAME}`."""
-    tokens = []
-    for token in values.get("management_tokens", ()):
-        if token.startswith("${") and token.endswith("}"):
-            if not environment.get(token[2:-1]):
-                faults.append(f"{source}: management_tokens: the environment has no {token[2:-1]}; set it")
-            token = environment.get(token[2:-1], "")
-        tokens.append(token)
-    if tokens:
-        values["management_tokens"] = tuple(tokens)
+def _fill_in(name: str, values: dict[str, Any], environment: Mapping[str, str], source: str, faults: list[str]) -> None:
+    """Put the environment's values in place of secrets written as `${NAME}`."""
+
+    def filled(secret: str) -> str:
+        if not (secret.startswith("${") and secret.endswith("}")):
+            return secret
+        if not environment.get(secret[2:-1]):
+            faults.append(f"{source}: {name}: the environment has no {secret[2:-1]}; set it")
+        return environment.get(secret[2:-1], "")
+
+    value = values[name]
+    values[name] = tuple(map(filled, value)) if isinstance(value, tuple) else filled(value)
 
 
 def _in_words(error: msgspec.ValidationError) -> str:
@@ -270,3 +372,8 @@ def _nearest(name: str, known: Mapping[str, str]) -> str:
 
     near = get_close_matches(name, known, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def without_password(url: str) -> str:
+    """`url` as logs may show it: user and host, no password."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:…@", url)

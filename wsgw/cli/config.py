@@ -8,7 +8,7 @@ import click
 import orjson
 
 from wsgw.cli.options import settings_from, with_settings
-from wsgw.settings import PREFIX, documented
+from wsgw.settings import PREFIX, SECRETS, documented, without_password
 
 
 @click.group()
@@ -23,10 +23,13 @@ def show(**options: Any) -> None:
     settings, sources = settings_from(options)
     for row in documented():
         value, source = getattr(settings, row.name), sources[row.name]
-        if row.name == "management_tokens" and value:
-            # A comment: what is printed may become a --config file, and must bring no token of its own.
-            click.echo(f"# {row.name}: {len(value)} configured  # {source}")
+        if row.name in SECRETS and value:
+            # A comment: what is printed may become a --config file, and must bring no secret of its own.
+            how_many = f"{len(value)} configured" if isinstance(value, tuple) else "configured"
+            click.echo(f"# {row.name}: {how_many}  # {source}")
             continue
+        if row.name == "redis":
+            value = without_password(value)
         click.echo(f"{row.name}: {orjson.dumps(value).decode()}  # {source}")
 
 

@@ -1,0 +1,55 @@
+"""Every key and channel in Redis, in one place.
+
+`{…}` is the part that Redis Cluster hashes: what one script touches together lies in one slot. The number is the
+version of the layout: a gateway that lays things out differently uses another, and both can share a Redis.
+
+| key | holds | owner, expiry |
+|---|---|---|
+| `nodes` (hash) | node name → token and beat | entries: their node, or who takes its book over; the key expires |
+| `{node}:lease` (string) | the token of the process that is this node, and its beat | the node; expires |
+| `{node}:fence` (string) | who took the book over | expires |
+| `{node}:open` (hash) | connection id → ConnectionRecord | the node; expires |
+| `{node}:owed` (hash) | connection id → Departure | the node; expires |
+| `throttle:{key}` | when the bucket is full again | expires when it is |
+| `documents:{kind}` (hash), `revision` | what was stored | whoever stored it |
+| `quota:{period}:{key}` | a sum | expires after the period |
+"""
+
+from __future__ import annotations
+
+LAYOUT = "1"
+
+
+class Keys:
+    """The keys of one cluster. `prefix` is the setting redis_prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self._begin = f"{prefix}:{LAYOUT}:"
+        self.nodes = f"{self._begin}nodes"
+        self.revision = f"{self._begin}{{documents}}:revision"
+        self.announcements = f"{self._begin}announcements"
+
+    def lease(self, node: str) -> str:
+        return f"{self._begin}{{{node}}}:lease"
+
+    def fence(self, node: str) -> str:
+        return f"{self._begin}{{{node}}}:fence"
+
+    def open(self, node: str) -> str:
+        return f"{self._begin}{{{node}}}:open"
+
+    def owed(self, node: str) -> str:
+        return f"{self._begin}{{{node}}}:owed"
+
+    def channel(self, node: str) -> str:
+        """Where `node` listens for questions and answers."""
+        return f"{self._begin}{{{node}}}:bus"
+
+    def throttle(self, key: str) -> str:
+        return f"{self._begin}throttle:{{{key}}}"
+
+    def documents(self, kind: str) -> str:
+        return f"{self._begin}{{documents}}:{kind}"
+
+    def quota(self, key: str, period: str) -> str:
+        return f"{self._begin}quota:{{{key}}}:{period}"
