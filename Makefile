@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # Some tests take long to wait rather than to compute: more workers than cores pay.
 WORKERS ?= 4
 
-.PHONY: help run test check lint types imports bench soak clean lock
+.PHONY: help run cluster test check lint types imports bench soak clean lock
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -18,8 +18,14 @@ help: ## Show this list
 run: $(BIN)/.installed ## Serve the chat example; prints its address
 	@exec $(BIN)/wsgw demo $(ARGS)
 
+cluster: $(BIN)/.installed ## The chat over two nodes and one Redis; prints a page for each node
+	@exec $(BIN)/python deploy/cluster.py $(ARGS)
+
 test: $(BIN)/.installed-dev system ## Run every test
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+
+soak: $(BIN)/.installed-dev system ## Run the long tests with faults: minutes each, one after the other
+	@$(BIN)/pytest -m soak --timeout 1800 $(ARGS)
 
 check: lint types imports ## What CI runs: format, lint, types, import contract, tests
 	@$(MAKE) --no-print-directory test

@@ -1,8 +1,8 @@
-"""Fixtures that any test may use: a backend, and gateways with the lanes on and off."""
+"""Fixtures that any test may use: a backend, gateways with the lanes on and off, and real Redis servers."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,8 @@ import uvloop
 
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
+from tests.harness.redis_server import RedisServer
+from tests.harness.redis_sets import RedisClusterSet, SentinelSet
 
 MakeGateway = Callable[..., Awaitable[TestGateway]]
 
@@ -17,6 +19,16 @@ MakeGateway = Callable[..., Awaitable[TestGateway]]
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
     """Everything runs on the loop that the gateway runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long runs happen only where `-m` asks for them."""
+    if "soak" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
 
 
 @pytest.fixture
@@ -53,3 +65,41 @@ async def make_gateway(lanes: bool) -> AsyncIterator[MakeGateway]:
 async def gateway(make_gateway: MakeGateway) -> TestGateway:
     """A gateway with default settings; `serve` or `deploy` gives it APIs."""
     return await make_gateway()
+
+
+@pytest.fixture(scope="session")
+def _shared_redis() -> Iterator[RedisServer]:
+    one = RedisServer()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+async def redis(_shared_redis: RedisServer) -> RedisServer:
+    """A redis-server, empty. Tests of one process share it: whoever breaks or configures it takes `own_redis`."""
+    if _shared_redis.running:
+        await _shared_redis.flush()
+    else:
+        await _shared_redis.start()
+    return _shared_redis
+
+
+@pytest.fixture
+async def own_redis() -> AsyncIterator[RedisServer]:
+    """A redis-server that the test may break."""
+    async with RedisServer() as one:
+        yield one
+
+
+@pytest.fixture
+async def sentinels() -> AsyncIterator[SentinelSet]:
+    """A master, two replicas and three sentinels, which the test may break."""
+    async with SentinelSet() as some:
+        yield some
+
+
+@pytest.fixture
+async def redis_cluster() -> AsyncIterator[RedisClusterSet]:
+    """A Redis Cluster of three shards, which the test may break."""
+    async with RedisClusterSet() as some:
+        yield some

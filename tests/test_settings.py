@@ -63,12 +63,23 @@ def test_a_file_may_be_empty(tmp_path: Path, text: str):
     assert from_file(tmp_path, text).settings == Settings()
 
 
+#: Where not every value of the type will do.
+OTHERS = {
+    "public_url": "https://gw.example.com",
+    "trust_forwarded": ("10.0.0.7", "fd00::/8"),
+    "tls_certificates": ("chat.pem:chat.key", "shop.pem:shop.key"),
+    "listen": ("http://10.0.0.7:8080", "https://[::1]:8443"),
+    "redis": "rediss://wsgw@redis.example:6380/1",
+    "throttle_mode": "sliced",
+}
+#: Settings that want another one beside them.
+BESIDE = {"workers": {"redis": OTHERS["redis"]}}
+
+
 def other_than_default(row: Setting) -> Any:
     """A value of the row's type that is not its default."""
-    if row.name == "public_url":
-        return "https://gw.example.com"
-    if row.name == "trust_forwarded":
-        return ("10.0.0.7", "fd00::/8")
+    if row.name in OTHERS:
+        return OTHERS[row.name]
     if row.type == "bool":
         return not row.default
     if row.type == "int":
@@ -85,15 +96,16 @@ def written(value: Any) -> str:
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_every_setting_can_come_from_each_source(row: Setting, tmp_path: Path):
     value = other_than_default(row)
+    values = {row.name: value} | BESIDE.get(row.name, {})
     given: list[Loaded] = [
-        from_file(tmp_path, msgspec.json.encode({row.name: value}).decode()),
-        load(None, {f"WSGW_{row.name.upper()}": written(value)}),
-        load({row.name: written(value) if row.type == "list" else value}),
+        from_file(tmp_path, msgspec.json.encode(values).decode()),
+        load(None, {f"WSGW_{name.upper()}": written(value) for name, value in values.items()}),
+        load({name: written(value) if isinstance(value, tuple) else value for name, value in values.items()}),
     ]
     for settings, sources in given:
         assert getattr(settings, row.name) == value
         assert sources[row.name] != "default"
-        assert [name for name in NAMES if sources[name] != "default"] == [row.name]
+        assert [name for name in NAMES if sources[name] != "default"] == [name for name in NAMES if name in values]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)

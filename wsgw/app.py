@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import ssl
+import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,12 +20,16 @@ from wsgw.control.endpoint import ControlEndpoint
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api
 from wsgw.edge.aiohttp_door import STRICT_PARSER, Server
+from wsgw.edge.cluster import Cluster
 from wsgw.edge.data_plane import DataPlane
+from wsgw.edge.departures import Departures
 from wsgw.edge.lanes import Lanes
+from wsgw.edge.listeners import Address, Listeners, addresses, cannot_listen
 from wsgw.edge.management import Management
 from wsgw.edge.node import Clock, Node
 from wsgw.edge.push import Push
 from wsgw.edge.websocket import WebSockets
+from wsgw.errors import StoreUnavailable
 from wsgw.integrations.handler_context import Handler
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients
@@ -36,19 +39,22 @@ from wsgw.observe.lag import LoopLag
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.observe.metrics import Metrics
 from wsgw.settings import Settings
-from wsgw.stores.memory import MemoryThrottle
+from wsgw.stores.chosen import stores_for
 
 log = logging.getLogger("wsgw")
 
 _SWEEP = 0.25
+#: How long a drain waits, at least and at most, for the requests of connections that were just accepted.
+_SETTLE = (0.1, 1.0)
 
 
 class Listening(NamedTuple):
-    """Where a gateway listens: `data` and `control` are URLs, `node` is its name."""
+    """Where a gateway listens: `data` and `control` are URLs, `also` more of the data plane, `node` is its name."""
 
     data: str
     control: str
     node: str
+    also: tuple[str, ...] = ()
 
 
 class NotSafe(Exception):
@@ -71,12 +77,11 @@ class App:
         self.stages = Stages(settings.region)
         self.metrics = Metrics()
         self.reasons = Reasons()
-        self.buckets = MemoryThrottle(self.node.now)
         self.push = Push(self.node)
         self._keys, self._tokens = tuple(access_keys), (*management_tokens, *settings.management_tokens)
         self._lag = LoopLag()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._servers: list[asyncio.Server] = []
+        self._listeners = Listeners(settings, self.node.clock)
         self._control: web.AppRunner | None = None
         self._message_bytes = 0
         self._ready = "not deployed yet"
@@ -87,16 +92,24 @@ class App:
         return bool(self._keys or self._tokens)
 
     async def start(self) -> Listening:
-        """Open pools and ports. Raises NotSafe, and OSError for an address that cannot be listened on."""
+        """`prepare` and `listen`."""
+        await self.prepare()
+        return await self.listen()
+
+    async def prepare(self) -> None:
+        """Join the nodes and open pools: from here on `deploy` works. Raises NotSafe and OSError."""
         settings = self.settings
-        local = settings.host == "localhost" or is_loopback(settings.host)
-        if not self.guarded and not settings.insecure and not local:
-            raise NotSafe(
-                f"listening on {settings.host} without access keys or management tokens would let anybody who reaches "
-                "it push to connections: configure accessKeys or management_tokens, or give --insecure"
-            )
-        if settings.tls_key and not settings.tls_cert:
-            raise NotSafe("tls_key without tls_cert would serve without TLS: give both, or neither")
+        for address in addresses(settings):
+            local = address.host == "localhost" or is_loopback(address.host)
+            if not self.guarded and not settings.insecure and not local:
+                raise NotSafe(
+                    f"listening on {address.host} without access keys or management tokens would let anybody who "
+                    "reaches it push to connections: configure accessKeys or management_tokens, or give --insecure"
+                )
+            if address.secure and not settings.tls_cert:
+                raise NotSafe(f"listening on {address.url} needs a certificate: give tls_cert and tls_key")
+        if (settings.tls_key or settings.tls_certificates) and not settings.tls_cert:
+            raise NotSafe("tls_key or tls_certificates without tls_cert would serve without TLS: give tls_cert, too")
         if not STRICT_PARSER:
             raise NotSafe(
                 "aiohttp runs without its parser in C, and the one in Python is too lenient with requests that can be "
@@ -104,18 +117,39 @@ class App:
             )
         self._access_stream = _access_stream(settings.access_log)
         self.access_log = AccessLog(self._access_stream)
-        sockets = WebSockets(self.node, self.buckets, self.access_log, self.reasons)
-        self._management = Management(self.push, self._guard(), settings, self.access_log, self.reasons)
-        plane = DataPlane(self.stages, sockets, self._management, settings)
+        self._stores = stores = stores_for(settings, lambda: self.node.name, self.node.now)
+        websockets = WebSockets(self.node, stores.buckets, self.access_log, self.reasons, lambda: stores.registry.own)
+        self.departures = Departures(self.node, self.stages, lambda: stores.registry.own, websockets.tell)
+        self._cluster = Cluster(self.node, stores.registry, stores.bus, self.push, self.departures)
+        self._management = Management(
+            self.node, self.push, self._guard(), stores.buckets, self.access_log, self.reasons
+        )
+        plane = DataPlane(self.stages, websockets, self._management, settings)
         self._open_pools()
         self._server = Server(plane, settings, self.node.now, self._body_limit)
         self._lanes = Lanes(plane, self._server, settings, self.node.now, self._body_limit)
         self._gauges()
-        data = await self._listen_data()
-        control = await self._listen_control()
+        try:
+            await stores.open()
+            await self._cluster.join()
+        except StoreUnavailable as error:
+            raise NotSafe(f"cannot begin without what nodes share: {error}") from error
+
+    async def listen(
+        self, sockets: Sequence[Sequence[socket.socket]] | None = None, control_socket: str = ""
+    ) -> Listening:
+        """Open the ports. Raises OSError for an address that cannot be listened on, ValueError for a certificate.
+
+        sockets: bound already, for each address of the data plane; see Listeners.open.
+        control_socket: path of a Unix socket that takes the place of the control port.
+        """
+        data, *also = await self._listeners.open(self._lanes if self.settings.lanes else self._server, sockets)
+        control = await self._listen_control(control_socket)
         self._lag.start()
         self._sweep()
-        return Listening(data, control, self.node.name)
+        for url in also:
+            log.info("listening on %s, too", url)
+        return Listening(data, control, self.node.name, tuple(also))
 
     def _open_pools(self) -> None:
         settings = self.settings
@@ -163,7 +197,7 @@ class App:
         """
         parts = Parts(
             settings=self.settings,
-            buckets=self.buckets,
+            buckets=self._stores.buckets,
             metrics=self.metrics,
             http_pool=self._pool,
             lambda_clients=self._lambda,
@@ -180,41 +214,22 @@ class App:
 
     # ---- ports
 
-    async def _listen_data(self) -> str:
+    async def _listen_control(self, path: str) -> str:
         settings = self.settings
-        context = None
-        if settings.tls_cert:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
-        factory = self._lanes if settings.lanes else self._server
-        try:
-            server = await asyncio.get_running_loop().create_server(
-                factory,
-                settings.host,
-                settings.port,
-                ssl=context,
-                ssl_handshake_timeout=settings.head_seconds if context else None,
-                ssl_shutdown_timeout=settings.close_seconds if context else None,
-                backlog=settings.backlog,
-            )
-        except OSError as error:
-            raise _cannot_listen(error, "--port", settings.host, settings.port) from error
-        self._servers.append(server)
-        host, port = server.sockets[0].getsockname()[:2]
-        return f"{'https' if context else 'http'}://{_in_url(host)}:{port}"
-
-    async def _listen_control(self) -> str:
-        settings = self.settings
-        endpoint = ControlEndpoint(self.node, self.push, self.metrics, self._why_not_ready, settings.control_host)
+        host = "" if path else settings.control_host
+        endpoint = ControlEndpoint(self._stores.registry, self.push, self.metrics, self._why_not_ready, host)
         runner = web.AppRunner(endpoint.application(), access_log=None, handle_signals=False)
         self._control = runner
         await runner.setup()
+        if path:
+            await web.UnixSite(runner, path).start()
+            return f"unix:{path}"
         try:
             await web.TCPSite(runner, settings.control_host, settings.control_port).start()
         except OSError as error:
-            raise _cannot_listen(error, "--control-port", settings.control_host, settings.control_port) from error
+            raise cannot_listen(error, "--control-port", settings.control_host, settings.control_port) from error
         host, port = runner.addresses[0][:2]
-        return f"http://{_in_url(host)}:{port}"
+        return Address(False, host, port, "--control-port").url
 
     def reopen_access_log(self) -> None:
         """Open the access log's file anew, by its name: whoever rotates logs has moved the one before away."""
@@ -227,8 +242,15 @@ class App:
             assert self._access_stream is not None
             self.access_log.replace(self._access_stream)
 
+    def reload_certificates(self) -> None:
+        """Read the certificates again now, rather than when their files are next looked at."""
+        self._listeners.reload()
+
     def _why_not_ready(self) -> str:
-        return "draining" if self.node.draining else self._ready
+        if self.node.refuses or self._ready:
+            return self.node.refuses or self._ready
+        away = "" if self.settings.ready_without_redis else self._stores.away()
+        return f"not connected to what nodes share: {away}" if away else ""
 
     def _gauges(self) -> None:
         gauge = self.metrics.gauge
@@ -237,15 +259,39 @@ class App:
         gauge("event_loop_lag_max_seconds", "How late timers fire at worst", lambda: self._lag.quantile(1))
         gauge("backend_connections", "Connections to HTTP backends", lambda: self._pool.counts().open)
         gauge("backend_calls_waiting", "Calls that wait for a connection", lambda: self._pool.counts().waiting)
+        if self.settings.redis:
+            gauge("redis_up", "1 while Redis can be reached", lambda: float(not self._stores.away()))
+        gauge("departures_waiting", "$disconnects that wait for another attempt", lambda: self.departures.waiting)
+        gauge("books_adopted", "Books of dead nodes that are worked through now", lambda: self.departures.adopting)
+        self.metrics.counters(self._stores.counts)
+        self.metrics.counters(
+            lambda: {
+                "departures_given_up": ("$disconnects that no backend took", self.departures.given_up),
+                "departures_delivered": ("$disconnects taken late, or of dead nodes", self.departures.delivered),
+            }
+        )
+        self.metrics.gauge_by(
+            "tls_certificate_not_after_seconds",
+            "When a host's certificate runs out, in seconds of the epoch",
+            ("host",),
+            self._certificate_times,
+        )
         self.metrics.gauge_by_stage(
             "stage_connections",
             "Open connections by stage",
             lambda: [(key, float(slot.connections)) for key, slot in self.stages.slots()],
         )
 
+    def _certificate_times(self) -> Iterable[tuple[tuple[str], float]]:
+        certificates = self._listeners.certificates
+        return () if certificates is None else certificates.not_after()
+
     def sweep(self) -> None:
         """Close, ping or drop whatever is due. Called some times a second, and by tests after they moved the clock."""
         self.node.sweep()
+        self.departures.sweep()
+        self._cluster.sweep()
+        self._listeners.sweep()
         self._lanes.sweep()
         self._server.sweep()
 
@@ -261,16 +307,22 @@ class App:
     async def stop(self, *, drain: float | None = None) -> int:
         """Refuse handshakes, close all connections with 1001 spread over `drain` seconds, let what runs finish.
 
-        Until then backends reach the connections that are left. Gives how many invocations had to be cut off after
-        `stop_seconds`.
+        Where others serve too, handshakes are left to them: nothing is accepted any more. Until the end backends reach
+        the connections that are left. Gives how many invocations had to be cut off after `stop_seconds`.
         """
         settings = self.settings
         cut_off = 0
         if hasattr(self, "_lanes"):
+            if settings.redis:
+                self._listeners.close()
+            if settings.redis and drain is None:
+                await self._settle()
             await self.node.drain(settings.drain_seconds if drain is None else drain)
             cut_off = await self.node.finish(settings.stop_seconds)
-        for server in self._servers:
-            server.close()
+            await self.departures.stop()
+            await self._cluster.leave()
+            await self._stores.close()
+        self._listeners.close()
         if hasattr(self, "_lanes"):
             self._lanes.close()
             await self._server.shutdown(1)
@@ -289,16 +341,15 @@ class App:
                     self._access_stream.close()
         return cut_off
 
-
-def _cannot_listen(error: OSError, option: str, host: str, port: int) -> OSError:
-    """`error` in words that say what to do; `option` is what chooses the port."""
-    if error.errno != errno.EADDRINUSE:
-        return OSError(f"cannot listen on {host} port {port}: {error.strerror or error}")
-    return OSError(f"port {port} of {host} is taken: choose another with {option}, 0 for a free one")
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    async def _settle(self) -> None:
+        """Let in whoever was accepted before the listeners closed: another node cannot, and a refusal would be loud."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.sleep(_SETTLE[0])
+        while self._lanes.expects() or self._server.expects():
+            if loop.time() - began > _SETTLE[1]:
+                break
+            await asyncio.sleep(0.01)
 
 
 def _access_stream(name: str) -> BinaryIO | None:

@@ -141,7 +141,9 @@ class ServiceUnavailable(GatewayError):
     """This node cannot answer now: it drains, or what it depends on is away."""
 
     response_type, status = "DEFAULT_5XX", 503
-    error_type, default_message = "ServiceUnavailableException", "Service Unavailable"
+    error_type, default_message = "ServiceUnavailable", "Service Unavailable"
+    #: Seconds after which the caller may try again, as Retry-After says it.
+    retry_after: ClassVar[int] = 1
 
 
 class DefinitionError(Exception):

@@ -134,6 +134,6 @@ class Gateway:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with self:
             assert self.listening is not None
-            data, control, node = self.listening
+            data, control, node, *_ = self.listening
             print(f"ready data={data} control={control} node={node} workers=1", flush=True)  # noqa: T201
             await stop.wait()

@@ -1,20 +1,23 @@
 """The backend of the chat: an ordinary HTTP service that never sees a WebSocket.
 
 The gateway POSTs every event here, with `Wsgw-*` headers that say whose it is. To reach a client, at any time and from
-any process, POST to the callback URL that came with its events; 410 means that it is gone.
+any process, POST to the callback URL that came with its events; 410 means that it is gone. Where the gateway is several
+nodes without a load balancer in front, the same path on any of them reaches the client too.
 """
 
 import asyncio
 import html
 import json
 import os
+import random
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, web
 
 KEPT, ROOMS, NAME, TEXT = 50, 100, 24, 2000  # messages that a room remembers, rooms, longest name, longest text
 
@@ -34,7 +37,8 @@ class Chat:
 
     session: ClientSession
 
-    def __init__(self) -> None:
+    def __init__(self, nodes: list[str]) -> None:
+        self.nodes = nodes  # http:// URLs of the stage on each node, if there is more than one
         self.people: dict[str, Person] = {}  # by connection id
         self.said: defaultdict[str, deque[dict]] = defaultdict(lambda: deque(maxlen=KEPT))  # by room
         self.latest = 0
@@ -105,10 +109,22 @@ class Chat:
 
     async def tell(self, id: str, message: dict) -> None:
         if person := self.people.get(id):
-            async with person.turn, self.session.post(person.callback, json=message) as answer:
-                gone = answer.status == 410
-            if gone and id in self.people:
+            async with person.turn:
+                status = await self.push(id, person, message)
+            if status == 410 and id in self.people:
                 await self.leave(self.people.pop(id))
+
+    async def push(self, id: str, person: Person, message: dict) -> int:
+        """POST to the connection, over any node that answers; gives the status, 503 where none does."""
+        nodes = random.sample(self.nodes, len(self.nodes))
+        for url in [f"{node}/@connections/{quote(id)}" for node in nodes] or [person.callback]:
+            try:
+                async with self.session.post(url, json=message) as answer:
+                    if answer.status != 503:
+                        return answer.status
+            except ClientConnectionError:
+                pass  # That node is away: another may not be.
+        return 503
 
 
 def tidy(text: object) -> str:
@@ -119,11 +135,23 @@ def refusal(message: str) -> dict:
     return {"type": "error", "message": message}
 
 
-def application(gateway: str, token: str = "") -> web.Application:
-    """The backend of a gateway at `gateway`, a ws:// URL; `token` is a management token, if it wants one."""
+def safe(gateway: str) -> dict[str, str]:
+    """Headers with which the page runs its own script and talks to `gateway` only."""
     policy = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src {gateway}"
-    headers = {"Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
-    headers |= {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
+    return {
+        "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+
+
+def application(gateway: str, token: str = "") -> web.Application:
+    """The backend of a gateway at `gateway`, a ws:// URL; `token` is a management token, if it wants one.
+
+    Several URLs with spaces between are the nodes of one gateway: the page at /?node=2 uses the second.
+    """
+    gateways = gateway.split()
 
     async def event(request: web.Request) -> web.Response:
         id, callback = request.headers.get("Wsgw-Connection-Id"), request.headers.get("Wsgw-Callback-Url")
@@ -136,15 +164,20 @@ def application(gateway: str, token: str = "") -> web.Application:
     async def page(request: web.Request) -> web.Response:
         file = Path(__file__).with_name(request.match_info["file"] or "index.html")
         kind = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}[file.suffix]
-        text = file.read_text(encoding="utf-8").replace("{{gateway}}", html.escape(gateway))
-        return web.Response(text=text, content_type=kind, headers=headers)
+        number = request.query.get("node", "1")
+        if number not in map(str, range(1, len(gateways) + 1)):
+            raise web.HTTPNotFound(text=f"There are nodes 1 to {len(gateways)}.")
+        node = gateways[int(number) - 1]
+        text = file.read_text(encoding="utf-8").replace("{{gateway}}", html.escape(node))
+        return web.Response(text=text, content_type=kind, headers=safe(node))
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         credentials = {"Authorization": f"Bearer {token}"} if token else {}
         async with ClientSession(headers=credentials, timeout=ClientTimeout(total=10)) as chat.session:
             yield
 
-    chat, app = Chat(), web.Application()
+    nodes = [node.replace("ws", "http", 1) for node in gateways] if len(gateways) > 1 else []
+    chat, app = Chat(nodes), web.Application()
     app.cleanup_ctx.append(running)
     app.router.add_post("/{route:connect|disconnect|join|say|rename|who}", event)
     app.router.add_get(r"/{file:(chat\.css|chat\.js)?}", page)
@@ -153,4 +186,5 @@ def application(gateway: str, token: str = "") -> web.Application:
 
 if __name__ == "__main__":
     where = os.environ.get("CHAT_GATEWAY", "ws://127.0.0.1:8080/chat/prod")
-    web.run_app(application(where, os.environ.get("CHAT_TOKEN", "")), host="127.0.0.1", port=8090)
+    here = os.environ.get("CHAT_HOST", "127.0.0.1")
+    web.run_app(application(where, os.environ.get("CHAT_TOKEN", "")), host=here, port=8090)

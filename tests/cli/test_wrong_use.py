@@ -127,7 +127,7 @@ def test_a_level_may_be_written_in_capitals(files: Path, file: Path):
 TLS = [
     pytest.param("gone", "key0", "tls_cert: gone cannot be read: No such file", id="no certificate file"),
     pytest.param("cert0", "gone", "tls_key: gone cannot be read: No such file", id="no key file"),
-    pytest.param("cert0", "", "tls_key: cert0 holds no private key: name the file that does", id="no key given"),
+    pytest.param("cert0", "", "tls_key: cert0 holds no private key in PEM form: name the file", id="no key given"),
     pytest.param("cert0", "key1", "tls_key: key1 is not the key of the first certificate in cert0", id="another key"),
     pytest.param("text", "key0", "tls_cert: text holds no certificate in PEM form", id="no certificate in the file"),
     pytest.param("cert0", "text", "tls_key: text holds no private key in PEM form", id="no key in the file"),

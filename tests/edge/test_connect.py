@@ -72,6 +72,7 @@ def is_own_refusal(response: Response, status: int, message: str) -> bool:
     assert re.fullmatch(r"[A-Za-z0-9_-]{15}=", request_id)
     assert len(response.headers) == len(headers)
     assert headers.pop("date").endswith(" GMT")
+    assert headers.pop("retry-after", None) == ("1" if status == 503 else None)
     assert headers == {
         "content-type": "application/json; charset=UTF-8",
         "content-length": str(len(response.body)),

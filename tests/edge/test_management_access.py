@@ -153,8 +153,9 @@ async def test_a_gateway_that_anybody_could_push_through_does_not_start(host: st
     await app.stop(drain=0)
 
 
-async def test_a_tls_key_without_its_certificate_is_no_plain_gateway():
-    app = App(Settings(port=0, control_port=0, access_log="", tls_key="key.pem"))
+@pytest.mark.parametrize("given", [{"tls_key": "key.pem"}, {"tls_certificates": ("cert.pem:key.pem",)}])
+async def test_tls_without_its_first_certificate_is_no_plain_gateway(given: dict[str, Any]):
+    app = App(Settings(port=0, control_port=0, access_log="", **given))
     with pytest.raises(NotSafe, match="tls_cert"):
         await app.start()
     await app.stop(drain=0)

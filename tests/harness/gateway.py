@@ -79,11 +79,13 @@ class TestGateway:
         self.settings = msgspec.structs.replace(Settings(), port=0, control_port=0, lanes=lanes, **settings)
         self.app = App(self.settings, access_keys=access_keys, management_tokens=tokens, clock=self.clock)
         self.url = self.control = ""
+        self.urls: tuple[str, ...] = ()
         self._clients: list[RawWebSocket] = []
 
     async def start(self) -> TestGateway:
         listening = await self.app.start()
         self.url, self.control = listening.data, listening.control
+        self.urls = (listening.data, *listening.also)
         return self
 
     def serve(

@@ -26,12 +26,23 @@ class Definitions(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def read_definitions(paths: Sequence[Path], env: Mapping[str, str], *, stage: str = DEFAULT_STAGE) -> Definitions:
+def read_definitions(
+    paths: Sequence[Path], env: Mapping[str, str], *, stage: str = DEFAULT_STAGE, stored: Parsed | None = None
+) -> Definitions:
     """What the files at `paths` define, checked as a whole; whatever is wrong is a finding, nothing is raised.
 
-    `env` answers for `${NAME}` in secrets; `stage` is the stage of an API that names none.
+    `env` answers for `${NAME}` in secrets; `stage` is the stage of an API that names none; `stored` is served too.
     """
-    parsed = merged([_read(path, env) for path in paths])
+    return checked(read_files(paths, env, stored=stored), paths, stage=stage)
+
+
+def read_files(paths: Sequence[Path], env: Mapping[str, str], *, stored: Parsed | None = None) -> Parsed:
+    """What the files at `paths`, and `stored`, define as documents; an API in both is a finding."""
+    return merged([*([stored] if stored else []), *(_read(path, env) for path in paths)])
+
+
+def checked(parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_STAGE) -> Definitions:
+    """`parsed` frozen, and everything that is wrong with it, in the order of the files at `paths`."""
     apis: list[Api] = []
     findings = list(parsed.findings)
     for document in parsed.documents:

@@ -19,7 +19,7 @@ from wsgw.settings import Settings
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from wsgw.app import Listening
+    from wsgw.app import App, Listening
     from wsgw.definitions.api import Api
 
 _HOST, _PAGE_PORT = "127.0.0.1", 8090
@@ -42,6 +42,9 @@ def demo(page_port: int | None, **options: Any) -> None:
     for name, value in (("drain_seconds", 0.0), ("access_log", "")):
         if sources[name] == "default":
             settings = msgspec.structs.replace(settings, **{name: value})
+    if settings.workers > 1:
+        click.echo("wsgw: --workers: the demo is one process; use `wsgw serve` for more", err=True)
+        sys.exit(2)
     sys.exit(run(Demo(settings, page_port)))
 
 
@@ -55,7 +58,13 @@ class Demo(Serving):
         self._runner: web.AppRunner | None = None
         self._page = ""
 
-    async def beside(self, listening: Listening) -> None:
+    async def open(self, app: App, apis: tuple[Api, ...]) -> Listening:
+        listening = await app.start()
+        await self._open_page(listening)
+        app.deploy(self.prepared(apis), self._directory)
+        return listening
+
+    async def _open_page(self, listening: Listening) -> None:
         from aiohttp import web
 
         tokens = self.settings.management_tokens

@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": ("wsgw.cli.serve", "serve", "Serve the APIs that definition files define."),
     "demo": ("wsgw.cli.demo", "demo", "Serve the bundled chat example with its page."),
     "check": ("wsgw.cli.check", "check", "Say what is wrong with definition files."),
+    "import": ("wsgw.cli.import_", "import_", "Store definition files in the data directory or in Redis."),
     "connections": ("wsgw.cli.connections", "connections", "List, look at, write to and close live connections."),
     "loadtest": ("wsgw.cli.loadtest", "loadtest", "Put load on a WebSocket server and check its answers."),
     "config": ("wsgw.cli.config", "config", "Show settings, their documentation, and the file format's schema."),

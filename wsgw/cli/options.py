@@ -29,8 +29,22 @@ def _option(row: Setting) -> Callable[[Any], Any]:
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--config` and an option per setting; they arrive as keyword arguments for `settings_from`."""
-    for row in reversed(documented()):
-        command = _option(row)(command)
+    return with_some_settings(*(row.name for row in documented()))(command)
+
+
+def with_some_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`with_settings` for a command that has use for these only; the others come from the file and the environment."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for row in reversed(documented()):
+            if row.name in names:
+                command = _option(row)(command)
+        return _config_file(command)
+
+    return decorate
+
+
+def _config_file(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--config",
         "config_file",

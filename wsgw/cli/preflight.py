@@ -1,51 +1,62 @@
-"""Files that settings name, tried before anything is opened: what is wrong is said with the setting's name."""
+"""Addresses and files that settings name, tried before anything is opened: what is wrong is said with the setting."""
 
 from __future__ import annotations
 
-import ssl
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from wsgw.settings import Settings
 
 
 def unusable_files(settings: Settings) -> list[str]:
-    """A line for each setting whose file cannot be used."""
-    return [fault for fault in (_tls(settings.tls_cert, settings.tls_key), _access_log(settings.access_log)) if fault]
+    """A line for each setting that cannot be served with."""
+    return [*_addresses(settings), *_tls(settings), *_access_log(settings.access_log)]
 
 
-def _access_log(name: str) -> str:
+def _access_log(name: str) -> Iterator[str]:
     if name in ("", "-"):
-        return ""
+        return
     try:
         Path(name).open("ab").close()
     except OSError as error:
-        return f"access_log: {name} cannot be written: {error.strerror}"
-    return ""
+        yield f"access_log: {name} cannot be written: {error.strerror}"
 
 
-def _tls(cert: str, key: str) -> str:
-    if not cert:
-        return ""
-    texts: dict[str, bytes] = {}
-    for setting, name in (("tls_cert", cert), ("tls_key", key or cert)):
+def _addresses(settings: Settings) -> Iterator[str]:
+    from wsgw.edge.listeners import addresses
+
+    found = addresses(settings)
+    for address in found[1:]:
+        if address.port > 65535:
+            yield f"listen: {address.url}: there is no port {address.port}"
+        if address.secure and not settings.tls_cert:
+            yield f"listen: {address.url} needs a certificate: give --tls-cert and --tls-key, or write http://"
+    times = Counter((address.host, address.port) for address in found if address.port)
+    for (host, port), count in times.items():
+        if count > 1:
+            yield f"listen: {host} port {port} is listened on {count} times, counting host and port: name it once"
+    control = (settings.control_host, settings.control_port)
+    if control in times:
+        yield f"control_port: {control[0]} port {control[1]} is the data plane's: choose another, 0 for a free one"
+
+
+def _tls(settings: Settings) -> Iterator[str]:
+    if not settings.tls_cert:
+        if settings.tls_key:
+            yield "tls_key: a key without its certificate: give --tls-cert, too"
+        if settings.tls_certificates:
+            yield "tls_certificates: the first certificate, for clients that name no host, is missing: give --tls-cert"
+        return
+    from wsgw.edge.certificate import Unusable, read_certificate
+    from wsgw.edge.tls import pairs
+
+    for number, pair in enumerate(pairs(settings)):
+        names = {"cert": "tls_cert", "key": "tls_key", "": "tls_cert, tls_key"}
         try:
-            texts[setting] = Path(name).read_bytes()
-        except OSError as error:
-            return f"{setting}: {name} cannot be read: {error.strerror}"
-    if b"CERTIFICATE-----" not in texts["tls_cert"]:
-        return f"tls_cert: {cert} holds no certificate in PEM form"
-    if b"PRIVATE KEY-----" not in texts["tls_key"]:
-        return f"tls_key: {key} holds no private key in PEM form" if key else _NO_KEY.format(cert)
-    try:
-        # An encrypted key would be asked for at the terminal: there may be none.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key or None, password="")
-    except (ssl.SSLError, ValueError) as error:
-        if b"ENCRYPTED" in texts["tls_key"]:
-            return f"tls_key: {key or cert} is encrypted; write it without a passphrase: openssl pkey -in … -out …"
-        if getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
-            return f"tls_key: {key or cert} is not the key of the first certificate in {cert}"
-        return f"tls_cert, tls_key: {getattr(error, 'reason', None) or error}"
-    return ""
-
-
-_NO_KEY = "tls_key: {} holds no private key: name the file that does"
+            certificate = read_certificate(pair)
+        except Unusable as error:
+            yield f"{'tls_certificates' if number else names[error.at]}: {error}"
+            continue
+        if number and not certificate.names:
+            yield f"tls_certificates: {pair.cert} names no host, so nobody would get it: give it as --tls-cert"

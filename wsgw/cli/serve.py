@@ -17,7 +17,7 @@ from wsgw.cli.options import settings_from, with_settings
 from wsgw.settings import Settings
 
 if TYPE_CHECKING:
-    from wsgw.app import Listening
+    from wsgw.app import App, Listening
     from wsgw.definitions.api import Api
 
 log = logging.getLogger("wsgw")
@@ -30,7 +30,8 @@ log = logging.getLogger("wsgw")
 def serve(files: tuple[Path, ...], watch: bool, **options: Any) -> None:
     """Serve the APIs that FILES define.
 
-    SIGHUP reads the files again and opens the access log anew; SIGTERM and SIGINT drain, a second one ends at once.
+    SIGTERM and SIGINT drain, a second one ends at once. SIGUSR1 opens the access log anew, SIGUSR2 reads the files
+    again. SIGHUP does both; with more than one worker it replaces them, one after the other.
     """
     settings = settings_from(options).settings
     if not files:
@@ -38,24 +39,16 @@ def serve(files: tuple[Path, ...], watch: bool, **options: Any) -> None:
         sys.exit(2)
     # Python takes what it has compiled for a file that was saved in the same second, with the same size.
     sys.dont_write_bytecode |= watch
+    if settings.workers > 1:
+        sys.exit(prepared(settings) or supervise(settings, files, watch))
     sys.exit(run(Serving(settings, files, watch)))
 
 
-def run(serving: Serving) -> int:
-    """Serve until a signal; gives the exit code."""
-    import uvloop
-
+def prepared(settings: Settings) -> int:
+    """Set up the log, and try the files that `settings` name. Gives 2 after saying what is wrong, else 0."""
     from wsgw.cli.preflight import unusable_files
     from wsgw.observe.logs import configure
 
-    settings = serving.settings
-    if settings.workers > 1:
-        click.echo(
-            "wsgw: --workers: more than one worker needs a store that they share, which this version has not; "
-            "start one process per port instead, or leave --workers at 1",
-            err=True,
-        )
-        return 2
     try:
         configure(settings.log_level.lower())
     except ValueError as error:
@@ -64,14 +57,31 @@ def run(serving: Serving) -> int:
     faults = unusable_files(settings)
     for fault in faults:
         click.echo(f"wsgw: {fault}", err=True)
-    if faults:
-        return 2
+    return 2 if faults else 0
+
+
+def supervise(settings: Settings, files: tuple[Path, ...], watch: bool) -> int:
+    """Have workers serve until a signal; gives the exit code."""
+    from wsgw.server.supervisor import Supervisor
+
+    # As this process was started: with the working directory on the path of modules, or without.
+    flags = [] if sys.path[0] in ("", str(Path.cwd())) else ["-P"]
+    command = (sys.executable, *flags, "-m", "wsgw.cli.worker")
+    return asyncio.run(Supervisor(settings, files, command, watch=watch).run())
+
+
+def run(serving: Serving) -> int:
+    """Serve until a signal, in this process; gives the exit code."""
+    import uvloop
+
+    if code := prepared(serving.settings):
+        return code
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serving.run())
 
 
 class Serving:
-    """One run of the command. `wsgw demo` serves something of its own beside: `beside`, `prepared`, `ready`, `end`."""
+    """One run of the command. Others serve with a difference: `open`, `prepared`, `ready`, `signals`, `end`."""
 
     def __init__(self, settings: Settings, files: tuple[Path, ...], watch: bool = False) -> None:
         self.settings = settings
@@ -97,9 +107,7 @@ class Serving:
         )
         self._app = app
         try:
-            listening = await app.start()
-            await self.beside(listening)
-            app.deploy(self.prepared(definitions.apis), self._files[0].parent)
+            listening = await self.open(app, definitions.apis)
         except (NotSafe, DefinitionError, OSError, ValueError) as error:
             click.echo(f"wsgw: {error}", err=True)
             await app.stop(drain=0)
@@ -112,7 +120,7 @@ class Serving:
                 "wsgw: no access keys and no management tokens: @connections is open to callers on this machine only",
                 err=True,
             )
-        self._signals()
+        self.signals()
         self.ready(listening)
         sys.stdout.flush()
         watcher = asyncio.create_task(self._watch_files()) if self._watch else None
@@ -125,8 +133,12 @@ class Serving:
         await self.end()
         return 0
 
-    async def beside(self, listening: Listening) -> None:
-        """Start what runs beside the gateway. Raises OSError."""
+    async def open(self, app: App, apis: tuple[Api, ...]) -> Listening:
+        """Serve `apis`. Raises NotSafe, DefinitionError, OSError and ValueError."""
+        await app.prepare()
+        # Before the first client: it would be refused.
+        app.deploy(self.prepared(apis), self._files[0].parent)
+        return await app.listen()
 
     def prepared(self, apis: tuple[Api, ...]) -> tuple[Api, ...]:
         """What is deployed of what the files define."""
@@ -137,16 +149,20 @@ class Serving:
         click.echo(f"ready data={listening.data} control={listening.control} node={listening.node} workers=1")
 
     async def end(self) -> None:
-        """Stop what `beside` has started, as far as it got."""
+        """Stop what `open` has started beside the gateway, as far as it got."""
 
-    def _signals(self) -> None:
+    def signals(self) -> None:
+        """Answer signals from here on."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        loop.add_signal_handler(signal.SIGUSR1, self._app.reopen_access_log)
+        loop.add_signal_handler(signal.SIGUSR2, self.redeploy)
 
     def _hang_up(self) -> None:
         self._app.reopen_access_log()
+        self._app.reload_certificates()
         self.redeploy()
 
     def _end(self) -> None:

@@ -1,45 +1,45 @@
 """The control port's HTTP endpoint: /healthz, /readyz, /metrics and /connections.
 
-It listens on loopback unless told otherwise, and has no authentication of its own: whoever reaches it from another
-machine gets health and metrics, but no connections. So that no web page can use it through a browser on this machine, a
-request that names a foreign Host or carries an Origin is refused.
+It listens on loopback unless told otherwise, and has no authentication of its own: see guard.py for who may use it. A
+worker has its own on a Unix socket that only its user reaches, and the supervisor answers the port.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
-import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from wsgw.authorizers.management import is_loopback
-from wsgw.edge.connection import Connection
-from wsgw.edge.node import Node
+from wsgw.control.guard import guard, json_response
 from wsgw.edge.push import Push
-from wsgw.errors import GatewayError
+from wsgw.errors import GatewayError, ServiceUnavailable, StoreUnavailable
+from wsgw.mapping.times import iso_ms
 from wsgw.observe.metrics import Metrics
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from wsgw.stores.base import Connections
+from wsgw.stores.records import ConnectionRecord
 
 _PAGE = 1_000
 
 
 class ControlEndpoint:
-    """Answers the control port. `ready` says why the node is not ready, or ""."""
+    """Answers the control port. `ready` says why the node is not ready, or ""; `host` is "" for a Unix socket."""
 
-    def __init__(self, node: Node, push: Push, metrics: Metrics, ready: Callable[[], str], host: str) -> None:
-        self._node = node
+    def __init__(
+        self, registry: Connections, push: Push, metrics: Metrics, ready: Callable[[], str], host: str
+    ) -> None:
+        self._registry = registry
         self._push = push
         self._metrics = metrics
         self._ready = ready
-        self._hosts = {host, f"[{host}]", "127.0.0.1", "localhost", "[::1]"}
-        self._on_all_addresses = host in ("0.0.0.0", "::")
+        self._host = host
 
     def application(self) -> web.Application:
         """The aiohttp application with all its routes."""
-        app = web.Application(middlewares=[self._guard], client_max_size=1 << 20)
+        guards = [guard(self._host)] if self._host else []
+        app = web.Application(middlewares=[*guards, _refusals], client_max_size=1 << 20)
         app.router.add_get("/healthz", self.health)
         app.router.add_get("/readyz", self.readiness)
         app.router.add_get("/metrics", self.metrics)
@@ -48,22 +48,6 @@ class ControlEndpoint:
         app.router.add_post("/connections/{id}", self.post)
         app.router.add_delete("/connections/{id}", self.delete)
         return app
-
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not self._is_own(request.host) or "Origin" in request.headers:
-            return _json(403, {"message": "The control port answers no web page: wrong Host, or an Origin"})
-        if request.path.startswith("/connections") and not is_loopback(request.remote or ""):
-            return _json(403, {"message": "Connections are for callers on the gateway's own machine"})
-        try:
-            return await handler(request)
-        except GatewayError as error:
-            return _json(error.status, {"message": error.message or error.error_type})
-
-    def _is_own(self, host: str) -> bool:
-        """Whether a Host header names this machine. Only names can be made to lead here: an address is what it is."""
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        return name in self._hosts or (self._on_all_addresses and _is_address(name))
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         """200 as long as the event loop turns."""
@@ -81,45 +65,51 @@ class ControlEndpoint:
         )
 
     async def list(self, request: web.Request) -> web.StreamResponse:
-        """A page of the live connections, ordered by id. Query: after, limit (≤ 1000), api, stage."""
-        after = request.query.get("after", "")
+        """A page of the cluster's live connections. Query: after (what `next` said), limit (≤ 1000), api, stage.
+
+        `lastActiveAt` is null where the connection's node did not say it in time.
+        """
         try:
             limit = min(int(request.query.get("limit", _PAGE)), _PAGE)
         except ValueError:
-            return _json(400, {"message": "limit: expected a whole number"})
+            return json_response(400, {"message": "limit: expected a whole number"})
+        if limit < 1:
+            return json_response(400, {"message": "limit: expected at least 1"})
         api, stage = request.query.get("api"), request.query.get("stage")
-        found = sorted(
-            (
-                connection
-                for connection in self._node
-                if connection.id > after
-                and connection.slot.live is not None
-                and api in (None, connection.slot.live.api_id)
-                and stage in (None, connection.slot.live.stage)
-            ),
-            key=lambda connection: connection.id,
-        )
-        page = [self._row(connection) for connection in found[: max(limit, 0)]]
-        more = page[-1]["connectionId"] if len(found) > len(page) and page else None
-        return _json(200, {"connections": page, "next": more})
+        try:
+            page = await self._registry.page(request.query.get("after", ""), limit, api, stage)
+        except StoreUnavailable as error:
+            return json_response(503, {"message": f"The registry does not answer: {error}"})
+        except ValueError:
+            return json_response(400, {"message": "after: expected what `next` of another page said"})
+        rows = await asyncio.gather(*map(self._row, page.records))
+        return json_response(200, {"connections": [row for row in rows if row is not None], "next": page.next or None})
 
-    def _row(self, connection: Connection) -> dict[str, Any]:
-        live = connection.slot.live
-        return {
-            "connectionId": connection.id,
-            "apiId": live.api_id if live else None,
-            "stage": live.stage if live else None,
-            **self._push.describe(connection),
-        }
+    async def _row(self, record: ConnectionRecord) -> dict[str, Any] | None:
+        """What is known of a connection; None if its node says that it is gone."""
+        try:
+            row = await self._push.row(record.id)
+        except ServiceUnavailable:
+            row = {
+                "apiId": record.api_id,
+                "stage": record.stage,
+                "identity": {"sourceIp": record.source_ip, "userAgent": record.user_agent},
+                "connectedAt": iso_ms(record.connected_at),
+                "lastActiveAt": None,
+            }
+        except GatewayError:
+            return None
+        return {"connectionId": record.id, **row}
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """One connection."""
-        return _json(200, self._row(self._push.find(request.match_info["id"])))
+        connection_id = request.match_info["id"]
+        return json_response(200, {"connectionId": connection_id, **await self._push.row(connection_id)})
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Send the body to the client; 200 when it is on its socket."""
         await self._push.post(request.match_info["id"], await request.read())
-        return _json(200, {})
+        return json_response(200, {})
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """Close the connection with 1000."""
@@ -127,13 +117,9 @@ class ControlEndpoint:
         return web.Response(status=204)
 
 
-def _is_address(name: str) -> bool:
+@web.middleware
+async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return True
-
-
-def _json(status: int, document: Any) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(document), content_type="application/json")
+        return await handler(request)
+    except GatewayError as error:
+        return json_response(error.status, {"message": error.message or error.error_type})

@@ -108,6 +108,10 @@ class Server(web.Server):
             if transport.get_extra_info("sslcontext") is not None:
                 transport.abort()
 
+    def expects(self) -> bool:
+        """Some client has connected, or begun a request, that has not arrived yet."""
+        return any(cast(Handler, handler).head_since for handler in self.connections)
+
     def sweep(self) -> None:
         """Answer 408 to heads and bodies that take too long, and drop clients that do not read."""
         now = self._now()

@@ -12,7 +12,7 @@ import orjson
 
 from wsgw import ids
 from wsgw.edge.connection import Connection
-from wsgw.errors import AccessDenied, GatewayError
+from wsgw.errors import AccessDenied, GatewayError, ServiceUnavailable
 from wsgw.invocation import Reply
 from wsgw.pipeline.backend_headers import connection_options
 
@@ -168,13 +168,12 @@ def error_reply(error: GatewayError, request_id: str = "") -> Reply:
     key = "Message" if isinstance(error, AccessDenied) else "message"
     body = orjson.dumps({key: error.message}) if error.message else b""
     request_id = request_id or ids.request_id()
-    return Reply(
-        error.status,
-        body,
-        (
-            ("Content-Type", "application/json"),
-            ("x-amzn-RequestId", ids.uuid()),
-            ("x-amzn-ErrorType", error.error_type),
-            ("x-amz-apigw-id", request_id),
-        ),
-    )
+    headers = [
+        ("Content-Type", "application/json"),
+        ("x-amzn-RequestId", ids.uuid()),
+        ("x-amzn-ErrorType", error.error_type),
+        ("x-amz-apigw-id", request_id),
+    ]
+    if isinstance(error, ServiceUnavailable):
+        headers.append(("Retry-After", str(error.retry_after)))
+    return Reply(error.status, body, headers)

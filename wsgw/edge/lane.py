@@ -42,12 +42,12 @@ class Lane(asyncio.Protocol):
         "_pieces",
         "_retired",
         "_secure",
-        "_served",
         "_since",
         "_stalled_since",
         "_target",
         "_transport",
         "_working",
+        "served",
     )
 
     def __init__(self, lanes: Lanes) -> None:
@@ -65,7 +65,7 @@ class Lane(asyncio.Protocol):
         self._working = False
         self._paused = False
         self._retired = False
-        self._served = False
+        self.served = False
         self._since = lanes.now()
         self._stalled_since = 0.0
         self._peer = self._own = ""
@@ -189,7 +189,7 @@ class Lane(asyncio.Protocol):
             if lower == "upgrade" and "websocket" not in value.lower():
                 return -1
         if upgrade:
-            return 0 if method == b"GET" and not length and not self._served else -1
+            return 0 if method == b"GET" and not length and not self.served else -1
         limit = self._lanes.body_limit()
         if method != b"POST" or "connections/" not in self._target or (limit and (length or 0) > limit):
             return -1
@@ -206,7 +206,7 @@ class Lane(asyncio.Protocol):
         self._data = self._data[self._need :]
         self._need = 0
         self._since = self._lanes.now()
-        self._served = self._answering = True
+        self.served = self._answering = True
         request = Request(
             method,
             self._target,
@@ -303,7 +303,7 @@ class Lane(asyncio.Protocol):
             if waited > (settings.body_seconds if self._need else settings.head_seconds):
                 transport.write(reply_bytes(TIMED_OUT, keep=False))
                 self._end(transport)
-        elif waited > (settings.keepalive_seconds if self._served else settings.head_seconds):
+        elif waited > (settings.keepalive_seconds if self.served else settings.head_seconds):
             self._end(transport)
 
     def _end(self, transport: asyncio.Transport) -> None:

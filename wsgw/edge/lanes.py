@@ -52,6 +52,10 @@ class Lanes:
         if len(lines) <= _LONGEST_KNOWN and b"AWS4-HMAC-SHA256" not in lines:
             self.known[lines] = (fields, length)
 
+    def expects(self) -> bool:
+        """Some client has connected and not sent its first request yet."""
+        return any(not lane.served for lane in self.open)
+
     def sweep(self) -> None:
         """End what takes too long: a head or body on its way, or a kept connection that says nothing."""
         now = self.now()

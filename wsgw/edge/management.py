@@ -16,6 +16,7 @@ from wsgw.authorizers.management import ManagementGuard
 from wsgw.edge.arrival import source_ip, through_proxy
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Door, Request, error_reply, http_date, reply_bytes
+from wsgw.edge.node import Node
 from wsgw.edge.push import Push
 from wsgw.edge.websocket import is_binary_type
 from wsgw.errors import BadRequest, Forbidden, GatewayError, Gone, LimitExceeded, RequestTooLarge
@@ -24,7 +25,8 @@ from wsgw.invocation import ConnectionFacts, Invocation, Reply
 from wsgw.live.route_table import LiveStage
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
-from wsgw.settings import Settings
+from wsgw.pipeline.throttle import ACCOUNT_KEY, allowed, limit_of
+from wsgw.stores.base import Question, Throttle
 
 _AT_CONNECTIONS = re.compile(r"(?:@|%40)connections/([^/?]+)\Z")
 
@@ -43,11 +45,20 @@ class Management:
     """Answers @connections for all stages of a node. `guard` may be replaced: keys and tokens come with deployments."""
 
     def __init__(
-        self, push: Push, guard: ManagementGuard, settings: Settings, access_log: AccessLog, reasons: Reasons
+        self,
+        node: Node,
+        push: Push,
+        guard: ManagementGuard,
+        buckets: Throttle,
+        access_log: AccessLog,
+        reasons: Reasons,
     ) -> None:
+        self._node = node
         self._push = push
         self.guard = guard
-        self._settings = settings
+        self._buckets = buckets
+        self._settings = settings = node.settings
+        self._account = limit_of(settings.account_rate, settings.account_burst)
         self._access_log = access_log
         self._reasons = reasons
 
@@ -63,20 +74,58 @@ class Management:
             self._push.wall_ms(),
         )
         try:
-            connection = self._checked(request, live, connection_id)
-            record.connection = connection
-            if request.method == "POST":
-                self._post(request, connection, live, record, door)
-            elif request.method == "GET":
-                self._finish(record, door, _success(record, 200, _pretty(self._push.describe(connection))))
+            known = self._checked(request, live, connection_id)
+            if self._account is not None or known is None:
+                self._node.start(self._wait(request, connection_id, live, record, door))
             else:
-                connection.end_normally()
-                self._finish(record, door, _success(record, 204, b""))
+                self._here(request, known, live, record, door)
         except GatewayError as error:
             self._refuse(request, live, record, door, error)
 
-    def _checked(self, request: Request, live: LiveStage, connection_id: str) -> Connection:
-        """The connection that is meant, once it is known to be a good request by somebody who may. Raises otherwise."""
+    def _here(self, request: Request, connection: Connection, live: LiveStage, record: Invocation, door: Door) -> None:
+        """Do it to a connection of this node. Raises what refuses it."""
+        record.connection = connection
+        if request.method == "POST":
+            self._post(request, connection, live, record, door)
+        elif request.method == "GET":
+            self._finish(record, door, _success(record, 200, _pretty(self._push.describe(connection))))
+        else:
+            connection.end_normally()
+            self._finish(record, door, _success(record, 204, b""))
+
+    async def _wait(
+        self, request: Request, connection_id: str, live: LiveStage, record: Invocation, door: Door
+    ) -> None:
+        """What cannot be done at once: ask the account's bucket, or the node that holds the connection."""
+        try:
+            if self._account is not None and not await allowed(self._buckets, ACCOUNT_KEY, self._account):
+                raise LimitExceeded(detail="account_throttle")
+            if self._push.elsewhere(connection_id):
+                await self._elsewhere(request, connection_id, live, record, door)
+            else:
+                self._here(request, self._push.find(connection_id, live.api_id), live, record, door)
+        except GatewayError as error:
+            self._refuse(request, live, record, door, error)
+
+    async def _elsewhere(
+        self, request: Request, connection_id: str, live: LiveStage, record: Invocation, door: Door
+    ) -> None:
+        if request.method == "POST":
+            binary = is_binary_type(request.header("content-type"))
+            await self._push.ask(Question("POST", connection_id, live.api_id, request.body, binary))
+            self._finish(record, door, _posted(record))
+        elif request.method == "GET":
+            described = await self._push.get(connection_id, live.api_id)
+            self._finish(record, door, _success(record, 200, _pretty(described)))
+        else:
+            await self._push.ask(Question("DELETE", connection_id, live.api_id))
+            self._finish(record, door, _success(record, 204, b""))
+
+    def _checked(self, request: Request, live: LiveStage, connection_id: str) -> Connection | None:
+        """The connection that is meant, once it is known to be a good request by somebody who may. Raises otherwise.
+
+        None: it is not here, but may be on another node.
+        """
         if request.method not in ("POST", "GET", "DELETE"):
             raise Forbidden(detail="method_not_allowed")
         known = self._push.local(connection_id)
@@ -101,6 +150,8 @@ class Management:
         # The id itself says its API, so this answer is the same whether or not such a connection exists.
         if tag != live.api_tag:
             raise Forbidden(detail="connection_of_another_api")
+        if known is None and self._push.elsewhere(connection_id):
+            return None
         # A tag is 24 bits: another API may have the same. Where the connection's stage is gone, so is it.
         if known is None or home is None or home.api_id != live.api_id:
             raise Gone

@@ -45,6 +45,7 @@ class Node:
         self.now = self.clock.now
         self.wall_ms = self.clock.wall_ms
         self.draining = False
+        self.paused = False
         self._connections: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
         self._wheel = Wheel()
@@ -61,6 +62,11 @@ class Node:
     def get(self, connection_id: str) -> Connection | None:
         """The open connection with this id, if it is here."""
         return self._connections.get(connection_id)
+
+    @property
+    def refuses(self) -> str:
+        """Why no handshake is taken now; "" if they are."""
+        return "draining" if self.draining else "rejoining" if self.paused else ""
 
     # ---- called by connections
 
@@ -141,6 +147,13 @@ class Node:
             if pause > 0:
                 await asyncio.sleep(pause)
             connection.close(GOING_AWAY, "Going away")
+
+    async def evict(self, code: int, reason: str) -> None:
+        """Close every connection now, some hundred in a turn of the loop."""
+        for number, connection in enumerate(list(self._connections.values())):
+            connection.close(code, reason)
+            if number % 200 == 199:
+                await asyncio.sleep(0)
 
     async def finish(self, seconds: float) -> int:
         """Wait until sockets and work have ended, `seconds` at most, then end them. Gives how many were cut off."""

@@ -1,26 +1,51 @@
 """Reach a connection wherever it is: post, get, delete.
 
-A connection id names its node; in one process that is this one.
+A connection id names its node. Where that is this one, the connection is asked; else its node is, over the bus, which
+does there what is done here, and answers what happened.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
+
+import orjson
 
 from wsgw.edge.connection import Connection
 from wsgw.edge.node import Node
 from wsgw.edge.websocket import as_text
-from wsgw.errors import BadRequest, Gone, RequestTooLarge
+from wsgw.errors import (
+    BadRequest,
+    GatewayError,
+    Gone,
+    LimitExceeded,
+    RequestTooLarge,
+    ServiceUnavailable,
+    StoreUnavailable,
+)
 from wsgw.ids import read_connection_id
 from wsgw.mapping.times import iso_ms
+from wsgw.stores.base import Answer, Bus, Question
+
+#: What went wrong at the owner, by the status that it answered.
+_REFUSALS: dict[int, type[GatewayError]] = {410: Gone, 413: RequestTooLarge, 429: LimitExceeded}
 
 
 class Push:
-    """The connections of `node`, as @connections, Python handlers and the command line reach them."""
+    """The connections of the cluster, as @connections, Python handlers and the command line reach them.
 
-    def __init__(self, node: Node) -> None:
+    bus: how other nodes are asked; None where there are none.
+    """
+
+    def __init__(self, node: Node, bus: Bus | None = None) -> None:
         self._node = node
+        self._bus = bus
+
+    def use(self, bus: Bus) -> None:
+        """Ask other nodes over `bus`, and answer what they ask."""
+        self._bus = bus
+        bus.on_question = self.answer
 
     def wall_ms(self) -> int:
         """The time of the node's clock, epoch milliseconds."""
@@ -61,7 +86,14 @@ class Push:
         return sent
 
     async def post(self, connection_id: str, data: bytes, is_binary: bool = False) -> None:
-        """Send `data` and return when it is on the client's socket. Raises as `find` and `send`."""
+        """Send `data` and return when it is on the client's socket.
+
+        Raises BadRequest, Gone, LimitExceeded, RequestTooLarge; ServiceUnavailable if its node does not answer: the
+        client may then have it or not.
+        """
+        if self.elsewhere(connection_id):
+            await self.ask(Question("POST", connection_id, "", data, is_binary))
+            return
         connection = self.find(connection_id)
         if self.send(connection, data, is_binary):
             return
@@ -70,13 +102,72 @@ class Push:
         if not await taken:
             raise Gone
 
-    async def get(self, connection_id: str) -> dict[str, Any]:
-        """What GetConnection answers: connectedAt, lastActiveAt (ISO 8601, milliseconds, UTC), identity."""
-        return self.describe(self.find(connection_id))
+    async def get(self, connection_id: str, api_id: str = "") -> dict[str, Any]:
+        """What GetConnection answers: connectedAt, lastActiveAt (ISO 8601, milliseconds, UTC), identity.
+
+        api_id: the API that the connection must belong to, "" for any. Raises as `post`.
+        """
+        row = await self.row(connection_id, api_id)
+        return {name: value for name, value in row.items() if name not in ("apiId", "stage")}
+
+    async def row(self, connection_id: str, api_id: str = "") -> dict[str, Any]:
+        """As `get`, with `apiId` and `stage`."""
+        if self.elsewhere(connection_id):
+            answer = await self.ask(Question("GET", connection_id, api_id))
+            row: dict[str, Any] = orjson.loads(answer.data)
+            return row
+        return self._row(self.find(connection_id, api_id or None))
+
+    def _row(self, connection: Connection) -> dict[str, Any]:
+        live = connection.slot.live
+        return {"apiId": live and live.api_id, "stage": live and live.stage, **self.describe(connection)}
 
     async def delete(self, connection_id: str) -> None:
         """Close the connection with 1000."""
+        if self.elsewhere(connection_id):
+            await self.ask(Question("DELETE", connection_id))
+            return
         self.find(connection_id).end_normally()
+
+    # ---- other nodes
+
+    def elsewhere(self, connection_id: str) -> bool:
+        """Whether the id names another node, which can be asked."""
+        if self._bus is None or self._node.get(connection_id) is not None:
+            return False
+        read = read_connection_id(connection_id)
+        return read is not None and read.node != self._node.name
+
+    async def ask(self, question: Question) -> Answer:
+        """Ask the connection's node. Raises Gone, LimitExceeded, RequestTooLarge; ServiceUnavailable for no answer."""
+        read = read_connection_id(question.connection_id)
+        assert self._bus is not None
+        assert read is not None
+        try:
+            answer = await self._bus.ask(read.node, question)
+        except StoreUnavailable as error:
+            raise ServiceUnavailable(detail=f"node {read.node} did not answer: {error}") from error
+        if answer.status >= 300:
+            raise _REFUSALS.get(answer.status, ServiceUnavailable)(detail=f"node {read.node}: {answer.status}")
+        return answer
+
+    def answer(self, question: Question, answer: Callable[[Answer], None]) -> None:
+        """Do what another node asks of a connection of ours; `answer` is called once it has happened."""
+        try:
+            connection = self.find(question.connection_id, question.api_id or None)
+            if question.verb == "GET":
+                answer(Answer(200, orjson.dumps(self._row(connection))))
+            elif question.verb == "DELETE":
+                connection.end_normally()
+                answer(Answer(204))
+            elif self.send(connection, question.data, question.binary):
+                answer(Answer(200))
+            else:
+                connection.when_taken(lambda ok: answer(Answer(200 if ok else 410)))
+        except BadRequest:
+            answer(Answer(410))
+        except GatewayError as error:
+            answer(Answer(error.status))
 
     def describe(self, connection: Connection) -> dict[str, Any]:
         """As `get`, of a connection in hand. Members are in the order of the wire."""

@@ -7,6 +7,7 @@ the handshake. Source: developer guide, "Working with routes for WebSocket APIs"
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -14,18 +15,30 @@ from wsgw import ids
 from wsgw.edge import arrival
 from wsgw.edge.connection import Connection
 from wsgw.edge.deflate import Agreement, negotiate
-from wsgw.edge.frames import ABNORMAL, TOO_BIG, Message
+from wsgw.edge.departed import record_of
+from wsgw.edge.departures import Ending, Outcome
+from wsgw.edge.frames import ABNORMAL, SERVICE_RESTART, TOO_BIG, Message
 from wsgw.edge.handshake import Upgrade
 from wsgw.edge.http import Door, Request, http_date, reply_bytes, safe_headers
 from wsgw.edge.node import Node
-from wsgw.errors import AccessDenied, BadRequestBody, GatewayError, Gone, LimitExceeded, ServiceUnavailable, Throttled
-from wsgw.invocation import Invocation, Reply
+from wsgw.errors import (
+    AccessDenied,
+    ApiConfigurationError,
+    BadRequestBody,
+    GatewayError,
+    Gone,
+    LimitExceeded,
+    ServiceUnavailable,
+    Throttled,
+)
+from wsgw.invocation import ConnectionFacts, Invocation, Reply
 from wsgw.live.route_table import LiveRoute, LiveStage
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.observe.metrics import RouteMetrics, count
 from wsgw.pipeline.refuse import handshake_reply, uniform_error, websocket_frame
-from wsgw.stores.base import NodeThrottle
+from wsgw.pipeline.throttle import ACCOUNT_CONNECTIONS_KEY, allowed, limit_of
+from wsgw.stores.base import Book, Throttle
 
 log = logging.getLogger("wsgw.websocket")
 
@@ -43,17 +56,25 @@ class _Handshake(NamedTuple):
 
 
 class WebSockets:
-    """Handshakes, messages and disconnects of one node."""
+    """Handshakes, messages and disconnects of one node. `book` is where its open connections are written down."""
 
-    def __init__(self, node: Node, buckets: NodeThrottle, access_log: AccessLog, reasons: Reasons) -> None:
+    def __init__(
+        self,
+        node: Node,
+        buckets: Throttle,
+        access_log: AccessLog,
+        reasons: Reasons,
+        book: Callable[[], Book],
+    ) -> None:
         self._node = node
-        self._settings = node.settings
+        self._settings = settings = node.settings
         self._buckets = buckets
         self._access_log = access_log
         self._reasons = reasons
+        self._book = book
+        self._account = limit_of(settings.account_connection_rate, settings.account_connection_burst)
         self._pending = 0
         node.on_message = self.message
-        node.on_disconnect = self.disconnect
 
     # ---- the handshake
 
@@ -69,73 +90,92 @@ class WebSockets:
         except GatewayError as error:
             self._refuse(handshake, error)
             return
-        if live.connect is None or not live.connect.steps:
-            self._conclude(handshake, Reply(200))
-            return
-        invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
-        invocation.headers = arrival.event_headers(request, connection, self._settings)
+        if live.connect is not None and live.connect.steps:
+            invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
+            invocation.headers = arrival.event_headers(request, connection, self._settings)
         self._pending += 1
-        self._node.start(self._ask(handshake, live.connect))
+        self._node.start(self._shake_hands(handshake))
 
     def _admit(self, request: Request, live: LiveStage) -> None:
-        """What the gateway itself asks of a handshake, before any route. Raises the refusal."""
+        """What the gateway itself asks of a handshake, before any route and without waiting. Raises the refusal."""
         settings = self._settings
         # Those that wait for their `$connect` are counted: all of them may be let in.
         full = settings.max_connections and len(self._node) + self._pending >= settings.max_connections
-        if self._node.draining or full or self._pending >= settings.handshakes:
-            raise ServiceUnavailable(detail="draining" if self._node.draining else "too_many_connections")
+        if self._node.refuses or full or self._pending >= settings.handshakes:
+            raise ServiceUnavailable(detail=self._node.refuses or "too_many_connections")
         if live.allowed_origins is not None and not _is_from(request.all("origin"), live.allowed_origins):
             raise AccessDenied(detail="origin_not_allowed")
-        if live.new_connections is not None:
-            key = f"new-connections/{live.api_id}/{live.stage}"
-            if not self._buckets.take_now(key, live.new_connections):
+
+    async def _shake_hands(self, handshake: _Handshake) -> None:
+        live = handshake.live
+        try:
+            await self._throttle(live)
+            if live.connect is not None and live.connect.steps:
+                await self._ask(handshake.invocation, live.connect)
+            await self._conclude(handshake)
+        except GatewayError as error:
+            self._refuse(handshake, error)
+        finally:
+            self._pending -= 1
+
+    async def _throttle(self, live: LiveStage) -> None:
+        """Take from the buckets of new connections. Raises Throttled."""
+        for key, limit in (
+            (f"new-connections/{live.api_id}/{live.stage}", live.new_connections),
+            (ACCOUNT_CONNECTIONS_KEY, self._account),
+        ):
+            if limit is not None and not await allowed(self._buckets, key, limit):
                 raise Throttled(detail="new_connections")
 
-    async def _ask(self, handshake: _Handshake, route: LiveRoute) -> None:
-        invocation = handshake.invocation
+    async def _ask(self, invocation: Invocation, route: LiveRoute) -> None:
         try:
             await route.run(invocation)
         except GatewayError as error:
             # What is the caller's fault was refused before the integration: ConnectCount is of calls to it.
             route.metrics.connects += error.status >= 500
-            self._refuse(handshake, error)
-            return
-        finally:
-            self._pending -= 1
+            raise
         route.metrics.connects += 1
         self._measure(invocation, route.metrics)
-        reply = invocation.reply
-        self._conclude(handshake, Reply(200) if reply is None else reply)
 
-    def _conclude(self, handshake: _Handshake, reply: Reply) -> None:
+    async def _conclude(self, handshake: _Handshake) -> None:
         """Give the 101, or the status that `$connect` wants instead."""
         door, upgrade, live, connection, invocation = handshake
-        if reply.status < 200:
-            self._refuse(handshake, GatewayError(detail="connect_status_below_200"))
-            return
-        if reply.status > 299:
+        reply = invocation.reply
+        if reply is not None and reply.status < 200:
+            raise GatewayError(detail="connect_status_below_200")
+        if reply is not None and reply.status > 299:
             invocation.status = reply.status
             self._log(invocation)
             refusal = Reply(reply.status, reply.body, _refusal_headers(reply, invocation.request_id))
             door.answer(reply_bytes(refusal, keep=True), keep=True)
             return
-        protocol = reply.header("sec-websocket-protocol") or None
-        if invocation.reply is None:  # No integration was asked.
+        protocol = reply.header("sec-websocket-protocol") or None if reply is not None else None
+        if reply is None:  # No integration was asked.
             protocol = next((offer for offer in upgrade.subprotocols if offer in (live.subprotocols or ())), None)
         if protocol is not None and protocol not in upgrade.subprotocols:
-            self._refuse(handshake, GatewayError(detail="subprotocol_not_offered"))
-            return
+            raise GatewayError(detail="subprotocol_not_offered")
         agreement = negotiate(upgrade.extensions) if live.compression and upgrade.extensions else None
         connection.window_bits = agreement.window_bits if agreement is not None else 0
+        # Before the client reads the 101: should this node die right after it, others know whom to tell.
+        book = self._book()
+        await book.enter(record_of(connection, live.api_id, live.stage))
         invocation.status = 200
         self._log(invocation)
-        if door.lost:
-            # The backend has let this client in: it learns that the client is gone, as of any other.
-            connection.close_code, connection.close_reason = ABNORMAL, "Connection lost"
-            self._node.start(self.disconnect(connection))
+        if book.lost:
+            # This node was held for dead meanwhile, and takes another name: nobody would find this connection.
+            self._told_elsewhere(connection, SERVICE_RESTART, "Service restart")
+            refusal = handshake_reply(ServiceUnavailable(), connection.id, invocation.request_id)
+            door.answer(reply_bytes(refusal, keep=False), keep=False)
+        elif door.lost:
+            self._told_elsewhere(connection, ABNORMAL, "Connection lost")
             door.answer(b"", keep=False)
-            return
-        door.upgrade(_switching_protocols(upgrade.accept, protocol, agreement), connection)
+        else:
+            door.upgrade(_switching_protocols(upgrade.accept, protocol, agreement), connection)
+
+    def _told_elsewhere(self, connection: Connection, code: int, reason: str) -> None:
+        """The backend has let this client in, who never came: it learns that the client is gone, as of any other."""
+        connection.close_code, connection.close_reason = code, reason
+        self._node.start(self._node.on_disconnect(connection))
 
     def _refuse(self, handshake: _Handshake, error: GatewayError) -> None:
         door, _, live, _, invocation = handshake
@@ -203,32 +243,37 @@ class WebSockets:
 
     # ---- the end
 
-    async def disconnect(self, connection: Connection) -> None:
-        """Tell the `$disconnect` route that `connection` has ended. Its answer is ignored. Never raises."""
-        live = connection.slot.live
-        if live is None:
-            return
+    async def tell(self, connection: ConnectionFacts, live: LiveStage, ending: Ending) -> Outcome:
+        """Run the `$disconnect` route for `connection`, which has ended: one attempt. Raises nothing of its own."""
         invocation = Invocation(live, "DISCONNECT", "$disconnect", connection, ids.request_id(), self._node.wall_ms())
-        invocation.disconnect_code = connection.close_code
-        invocation.disconnect_reason = connection.close_reason
+        invocation.disconnect_code = ending.code
+        invocation.disconnect_reason = ending.reason
         invocation.headers = (
             ("Host", connection.domain_name),
             ("x-api-key", ""),
             ("X-Forwarded-For", ""),
             ("x-restapi", ""),
         )
+        outcome = Outcome.TAKEN
         route = live.disconnect
         if route is not None:
             try:
                 await route.run(invocation)
             except GatewayError as error:
+                # What is wrong with the definition, rather than with a backend, time alone does not put right.
+                hopeless = error.status < 500 or isinstance(error, ApiConfigurationError)
+                outcome = Outcome.HOPELESS if hopeless else Outcome.FAILED
                 invocation.error = error
                 invocation.status = error.status
                 self._count(error, route.metrics)
                 self._say(invocation, error)
             else:
                 self._measure(invocation, route.metrics)
+                # A backend that is overloaded, or fails, has not taken it; what it refuses, it would refuse again.
+                if invocation.integration_status >= 500 or invocation.integration_status == 429:
+                    outcome = Outcome.FAILED
         self._log(invocation)
+        return outcome
 
     # ---- what the operator sees
 

@@ -72,7 +72,7 @@ def read(data: Mapping[str, Any], env: Mapping[str, str]) -> Native:
         result.access_keys.append(_access_key(key_id, key, env, findings))
     if not any(path[:1] == ("managementTokens",) for path in spoiled):
         for index, token in enumerate(served.get("managementTokens", [])):
-            result.management_tokens.append(_secret(token, env, ("managementTokens", index), findings))
+            result.management_tokens.append(filled(token, env, ("managementTokens", index), findings))
     return result
 
 
@@ -230,15 +230,15 @@ def _access_key(key_id: str, entry: KeyEntry, env: Mapping[str, str], findings: 
     path: Path = ("accessKeys", key_id)
     rest: dict[str, Any] = {}
     if isinstance(entry.session_token, str):
-        rest["session_token"] = _secret(entry.session_token, env, (*path, "sessionToken"), findings)
+        rest["session_token"] = filled(entry.session_token, env, (*path, "sessionToken"), findings)
     if isinstance(entry.principal, str):
         rest["principal"] = entry.principal
     if isinstance(entry.policies, list):
         rest["policies"] = tuple(entry.policies)
-    return AccessKey(access_key_id=key_id, secret=_secret(entry.secret, env, (*path, "secret"), findings), **rest)
+    return AccessKey(access_key_id=key_id, secret=filled(entry.secret, env, (*path, "secret"), findings), **rest)
 
 
-def _secret(text: str, env: Mapping[str, str], path: Path, findings: list[Finding]) -> str:
+def filled(text: str, env: Mapping[str, str], path: Path, findings: list[Finding]) -> str:
     """`text` with each `${NAME}` replaced from `env`; a finding for a variable that is not set, or empty."""
     missing = [name for name in dict.fromkeys(_VARIABLE.findall(text)) if not env.get(name)]
     findings += [error(path, f"the environment variable {name} is not set", f"set {name}") for name in missing]

@@ -14,13 +14,15 @@ from wsgw.formats.yaml import Located, YamlError, load
 
 
 class Source(NamedTuple):
-    """The file that something stands in."""
+    """The file that something stands in, or another place of that name, which has no lines."""
 
     name: str
-    located: Located
+    located: Located | None = None
 
     def placed(self, finding: Finding) -> Finding:
         """`finding` with this file's name, and the line of its path."""
+        if self.located is None:
+            return msgspec.structs.replace(finding, file=self.name)
         mark = self.located.mark(finding.path)
         return msgspec.structs.replace(finding, file=self.name, line=mark.line, column=mark.column)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import DEFAULT_KEY, LIFECYCLE_KEYS, Integration, Route
 from wsgw.errors import ApiConfigurationError, DefinitionError
@@ -30,7 +29,7 @@ from wsgw.observe.metrics import Metrics
 from wsgw.pipeline.backend_headers import Lines, connect_lines, disconnect_lines, message_lines, without
 from wsgw.pipeline.integrate import integrate
 from wsgw.pipeline.run import Step
-from wsgw.pipeline.throttle import throttle
+from wsgw.pipeline.throttle import ACCOUNT_KEY, limit_of, throttle
 from wsgw.pipeline.transform import (
     MappedResponse,
     Target,
@@ -85,9 +84,7 @@ def compile_stage(api: Api, stage: Stage, parts: Parts) -> LiveStage:
     live.heartbeat = settings.heartbeat_seconds if stage.heartbeat_seconds is None else stage.heartbeat_seconds
     live.compression = settings.compression if stage.compression is None else stage.compression
     rate = limits.new_connections_per_second
-    live.new_connections = (
-        ThrottleSettings(rate_limit=rate, burst_limit=max(1, limits.new_connections_burst)) if rate else None
-    )
+    live.new_connections = limit_of(rate, limits.new_connections_burst)
     routes = {key: _live_route(api, stage, route, parts) for key, route in api.routes.items()}
     live.connect, live.disconnect = routes.pop("$connect", None), routes.pop("$disconnect", None)
     live.default = routes.pop(DEFAULT_KEY, None)
@@ -120,6 +117,9 @@ def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step,
     # Not `$disconnect`: nobody is there to slow down, and who was let in by `$connect` would never be let out.
     if limit is not None and route.key != "$disconnect":
         steps.append(throttle(parts.buckets, f"route/{api.id}/{stage.name}/{route.key}", limit))
+    account = limit_of(parts.settings.account_rate, parts.settings.account_burst)
+    if account is not None and route.key != "$disconnect":
+        steps.append(throttle(parts.buckets, ACCOUNT_KEY, account))
     if any(route.request_parameters.values()):
         steps.append(required(required_parameters(route.request_parameters)))
     if route.model_selection_expression and route.key not in LIFECYCLE_KEYS:

@@ -62,6 +62,11 @@ class Stages:
         """Every slot with its (api id, stage)."""
         yield from self._slots.items()
 
+    def live(self, api_id: str, stage: str) -> LiveStage | None:
+        """What is served of this stage now; None if it is not."""
+        slot = self._slots.get((api_id, stage))
+        return None if slot is None else slot.live
+
     def find(self, host: str, path: str) -> Place | None:
         """Where `host` (as in the Host header) and `path` (raw, without the query) lead; None: nowhere.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -18,6 +18,9 @@ from prometheus_client.registry import Collector
 
 #: Upper bounds of the latency buckets, milliseconds.
 LATENCY_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000)
+
+#: Values of a gauge's labels, with its value for them.
+Labelled = Iterable[tuple[tuple[str, ...], float]]
 
 _events: Counter[str] = Counter()
 
@@ -66,7 +69,8 @@ class Metrics(Collector):
     def __init__(self) -> None:
         self._routes: dict[tuple[str, str, str], RouteMetrics] = {}
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
-        self._by_stage: dict[str, tuple[str, Callable[[], Iterable[tuple[tuple[str, str], float]]]]] = {}
+        self._by_label: dict[str, tuple[str, tuple[str, ...], Callable[[], Labelled]]] = {}
+        self._counters: list[Callable[[], Mapping[str, tuple[str, int]]]] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -81,9 +85,17 @@ class Metrics(Collector):
         """Export `read()` as the gauge `wsgw_{name}` at every scrape."""
         self._gauges[name] = (doc, read)
 
-    def gauge_by_stage(self, name: str, doc: str, read: Callable[[], Iterable[tuple[tuple[str, str], float]]]) -> None:
+    def counters(self, read: Callable[[], Mapping[str, tuple[str, int]]]) -> None:
+        """Export what `read()` gives, name → (doc, value so far), as the counters `wsgw_{name}_total`."""
+        self._counters.append(read)
+
+    def gauge_by(self, name: str, doc: str, labels: tuple[str, ...], read: Callable[[], Labelled]) -> None:
+        """Export a gauge per tuple of values that `labels` have; `read()` gives them with their numbers."""
+        self._by_label[name] = (doc, labels, read)
+
+    def gauge_by_stage(self, name: str, doc: str, read: Callable[[], Labelled]) -> None:
         """Export a gauge per (api id, stage)."""
-        self._by_stage[name] = (doc, read)
+        self.gauge_by(name, doc, ("api_id", "stage"), read)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format."""
@@ -92,12 +104,15 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._route_counters()
         yield self._latency()
+        for read_counters in self._counters:
+            for name, (doc, so_far) in read_counters().items():
+                yield CounterMetricFamily(f"wsgw_{name}", doc, value=so_far)
         for name, (doc, read) in self._gauges.items():
             yield GaugeMetricFamily(f"wsgw_{name}", doc, value=read())
-        for name, (doc, read_all) in self._by_stage.items():
-            gauge = GaugeMetricFamily(f"wsgw_{name}", doc, labels=["api_id", "stage"])
-            for labels, value in read_all():
-                gauge.add_metric(labels, value)
+        for name, (doc, labels, read_all) in self._by_label.items():
+            gauge = GaugeMetricFamily(f"wsgw_{name}", doc, labels=labels)
+            for values, value in read_all():
+                gauge.add_metric(values, value)
             yield gauge
         events = CounterMetricFamily("wsgw_events", "Things that happened to the process, by kind", labels=["event"])
         for event, times in _events.items():

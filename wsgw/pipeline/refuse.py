@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from wsgw.errors import BadRequestBody, GatewayError, IntegrationFailure
+from wsgw.errors import BadRequestBody, GatewayError, IntegrationFailure, ServiceUnavailable
 from wsgw.invocation import Invocation, Reply
 
 _INTERNAL: Final = GatewayError.default_message
@@ -38,8 +38,7 @@ def websocket_frame(error: GatewayError, invocation: Invocation) -> bytes:
 
 def handshake_reply(error: GatewayError, connection_id: str, request_id: str) -> Reply:
     """The HTTP answer to a handshake that the gateway itself refuses."""
-    return Reply(
-        error.status,
-        uniform_error(_message(error), connection_id, request_id),
-        (("content-type", "application/json; charset=UTF-8"), ("x-amz-apigw-id", request_id)),
-    )
+    headers = [("content-type", "application/json; charset=UTF-8"), ("x-amz-apigw-id", request_id)]
+    if isinstance(error, ServiceUnavailable):
+        headers.append(("retry-after", str(error.retry_after)))
+    return Reply(error.status, uniform_error(_message(error), connection_id, request_id), headers)

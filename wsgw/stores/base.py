@@ -76,10 +76,14 @@ class Connections(Protocol):
     a new node name, once `rejoin` returned. `held` gives what this node holds, to write it down anew after a loss.
     """
 
-    own: Book
     on_orphaned: Callable[[Book], None]
     on_fenced: Callable[[], None]
     held: Callable[[], Iterable[ConnectionRecord]]
+
+    @property
+    def own(self) -> Book:
+        """This node's book, once it has joined."""
+        ...
 
     async def join(self) -> str:
         """Begin to belong to the cluster; gives this node's name. Raises StoreUnavailable."""
@@ -131,6 +135,22 @@ class Bus(Protocol):
 
     on_question: Callable[[Question, Callable[[Answer], None]], None]
     on_announcement: Callable[[str], None]
+
+    async def open(self) -> None:
+        """Begin to listen. Raises StoreUnavailable."""
+        ...
+
+    async def move(self) -> None:
+        """Listen as the node's name now is: it has another one. Raises StoreUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Listen no more; questions that wait for an answer fail."""
+        ...
+
+    def tick(self) -> None:
+        """End what took too long, and look whether the bus still carries. Called some times a second."""
+        ...
 
     def ask(self, node: str, question: Question) -> Awaitable[Answer]:
         """Ask `node`. 410 if there is certainly no such node any more. Raises StoreUnavailable within `bus_seconds`.

@@ -7,7 +7,8 @@ version of the layout: a gateway that lays things out differently uses another, 
 |---|---|---|
 | `nodes` (hash) | node name → token and beat | entries: their node, or who takes its book over; the key expires |
 | `{node}:lease` (string) | the token of the process that is this node, and its beat | the node; expires |
-| `{node}:fence` (string) | who took the book over | expires |
+| `{node}:fence` (string) | who took the book over | who took it; expires |
+| `{node}:fallen` (string) | the last lease of a node that others held for dead: it cannot come back | expires |
 | `{node}:open` (hash) | connection id → ConnectionRecord | the node; expires |
 | `{node}:owed` (hash) | connection id → Departure | the node; expires |
 | `throttle:{key}` | when the bucket is full again | expires when it is |
@@ -34,6 +35,9 @@ class Keys:
 
     def fence(self, node: str) -> str:
         return f"{self._begin}{{{node}}}:fence"
+
+    def fallen(self, node: str) -> str:
+        return f"{self._begin}{{{node}}}:fallen"
 
     def open(self, node: str) -> str:
         return f"{self._begin}{{{node}}}:open"

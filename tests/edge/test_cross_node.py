@@ -1,0 +1,258 @@
+"""A push to any node reaches the connection on any other, and the answer is what happened there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.conftest import MakeGateway
+from tests.harness.backend import Backend
+from tests.harness.gateway import TestGateway, api, http, mock, route
+from tests.harness.management import manage
+from tests.harness.raw_websocket import BINARY, TEXT, HandshakeRefused
+from tests.harness.redis_server import RedisServer
+from tests.harness.until import until
+from wsgw.definitions.api import Stage, StageLimits
+from wsgw.definitions.route import Integration
+from wsgw.ids import api_tag, connection_id
+
+
+@pytest.fixture
+async def nodes(make_gateway: MakeGateway, redis: RedisServer) -> tuple[TestGateway, TestGateway]:
+    """Two nodes of one cluster, both serving the same API."""
+    here, there = [await make_gateway(redis=redis.url) for _ in range(2)]
+    for node in (here, there):
+        node.serve(route("hi", mock("hello"), two_way=True), binary_messages="PASS")
+    return here, there
+
+
+async def test_a_post_to_another_node_reaches_the_client(nodes: tuple[TestGateway, TestGateway]):
+    here, there = nodes
+    client = await there.connect()
+    answer = await manage(here, "POST", there.connections[0].id, b"from afar")
+    assert (answer.status, answer.body) == (200, b"")
+    assert await client.receive() == (TEXT, b"from afar")
+
+
+async def test_a_binary_push_stays_binary_on_its_way(nodes: tuple[TestGateway, TestGateway]):
+    here, there = nodes
+    client = await there.connect()
+    headers = {"Content-Type": "application/octet-stream"}
+    answer = await manage(here, "POST", there.connections[0].id, bytes(range(256)), headers)
+    assert answer.status == 200
+    assert await client.receive() == (BINARY, bytes(range(256)))
+
+
+async def test_get_says_the_same_on_every_node(nodes: tuple[TestGateway, TestGateway]):
+    here, there = nodes
+    await there.connect()
+    known = there.connections[0].id
+    near, far = await manage(there, "GET", known), await manage(here, "GET", known)
+    assert near.status == far.status == 200
+    assert near.body == far.body
+    assert list(json.loads(far.body)) == ["identity", "connectedAt", "lastActiveAt"]
+
+
+async def test_delete_closes_the_client_of_another_node(nodes: tuple[TestGateway, TestGateway]):
+    here, there = nodes
+    client = await there.connect()
+    known = there.connections[0].id
+    assert (await manage(here, "DELETE", known)).status == 204
+    assert await client.receive_close() == (1000, "Connection Closed Normally")
+    assert (await manage(here, "DELETE", known)).status == 410
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+async def test_a_connection_that_is_gone_is_410_on_every_node(nodes: tuple[TestGateway, TestGateway], method: str):
+    here, there = nodes
+    client = await there.connect()
+    known = there.connections[0].id
+    await client.send_close(1000)
+    await client.receive_close()
+    answer = await manage(here, method, known)
+    assert (answer.status, answer.body) == (410, b"")
+
+
+async def test_a_message_beyond_the_limit_of_its_owner_is_413(make_gateway: MakeGateway, redis: RedisServer):
+    here, there = [await make_gateway(redis=redis.url) for _ in range(2)]
+    here.serve(route("hi", mock("hello")))
+    there.serve(route("hi", mock("hello")), stage=Stage(name="prod", limits=StageLimits(message_bytes=1000)))
+    await there.connect()
+    answer = await manage(here, "POST", there.connections[0].id, b"x" * 2000)
+    assert (answer.status, answer.body) == (413, b"")
+
+
+async def test_a_full_outbox_on_another_node_is_429(make_gateway: MakeGateway, redis: RedisServer):
+    here, there = [await make_gateway(redis=redis.url, outbox_bytes=65_536) for _ in range(2)]
+    for node in (here, there):
+        node.serve(route("hi", mock("hello")))
+    await there.connect(receive_buffer=4096)
+    known = there.connections[0].id
+    statuses: list[int] = []
+
+    async def push() -> None:
+        statuses.append((await manage(here, "POST", known, b"x" * 60_000)).status)
+
+    pushes = [asyncio.create_task(push()) for _ in range(200)]
+    await until(lambda: 429 in statuses)
+    for task in pushes:
+        task.cancel()
+    await asyncio.gather(*pushes, return_exceptions=True)
+
+
+async def test_an_id_of_another_api_is_403_before_any_node_is_asked(nodes: tuple[TestGateway, TestGateway]):
+    here, _ = nodes
+    stranger = connection_id("beef", api_tag("other"))
+    assert (await manage(here, "POST", stranger, b"x")).status == 403
+
+
+async def test_a_node_that_never_was_is_not_claimed_to_have_lost_a_connection(
+    nodes: tuple[TestGateway, TestGateway]
+):
+    """410 would make a backend forget a client who may be there: until the view is sure, it is 503."""
+    here, _ = nodes
+    answer = await manage(here, "POST", connection_id("beef", api_tag("chat")), b"x")
+    assert answer.status == 503
+    assert answer.header("Retry-After") == "1"
+    assert answer.header("x-amzn-ErrorType") == "ServiceUnavailable"
+
+
+async def test_a_python_handler_reaches_clients_of_other_nodes(make_gateway: MakeGateway, redis: RedisServer):
+    here, there = [await make_gateway(redis=redis.url) for _ in range(2)]
+
+    async def tell(event: dict[str, object], context: object) -> dict[str, object]:
+        target = json.loads(str(event["body"]))["to"]
+        await context.connections.post(target, b"psst")  # type: ignore[attr-defined]
+        described = await context.connections.get(target)  # type: ignore[attr-defined]
+        return {"statusCode": 200, "body": json.dumps(described)}
+
+    for node in (here, there):
+        node.serve(route("tell", Integration(type="PYTHON", uri="tell"), two_way=True), handlers={"tell": tell})
+    listener = await there.connect()
+    speaker = await here.connect()
+    await speaker.send_text(json.dumps({"action": "tell", "to": there.connections[0].id}))
+    assert await listener.receive() == (TEXT, b"psst")
+    assert json.loads((await speaker.receive())[1])["identity"]["sourceIp"] == "127.0.0.1"
+
+
+async def test_pushes_from_one_caller_who_waits_arrive_in_order(nodes: tuple[TestGateway, TestGateway]):
+    here, there = nodes
+    client = await there.connect()
+    known = there.connections[0].id
+    for number in range(50):
+        assert (await manage(here, "POST", known, b"%d" % number)).status == 200
+    assert [(await client.receive())[1] for _ in range(50)] == [b"%d" % number for number in range(50)]
+
+
+async def test_every_node_lists_the_connections_of_all(nodes: tuple[TestGateway, TestGateway]):
+    here, there = nodes
+    for node in (here, there, there):
+        await node.connect()
+    ids = {one.id for node in nodes for one in node.connections}
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+        for node in nodes:
+            found, after = [], ""
+            while after is not None:
+                async with session.get(f"{node.control}/connections", params={"after": after, "limit": "1"}) as page:
+                    answer = await page.json()
+                found += answer["connections"]
+                after = answer["next"]
+            assert {one["connectionId"] for one in found} == ids
+            assert all(one["apiId"] == "chat" and one["lastActiveAt"] for one in found)
+            for known in ids:
+                async with session.get(f"{node.control}/connections/{known}") as one:
+                    assert (await one.json())["stage"] == "prod"
+
+
+async def test_a_connection_is_in_the_registry_before_its_client_reads_the_101(
+    nodes: tuple[TestGateway, TestGateway], redis: RedisServer
+):
+    _, there = nodes
+    await there.connect()
+    keys = await redis.cli("KEYS", "*:open")
+    assert len(keys) == 1
+    assert await redis.cli("HLEN", keys[0]) == 1
+
+
+@pytest.fixture
+async def away(make_gateway: MakeGateway, own_redis: RedisServer) -> AsyncIterator[tuple[TestGateway, TestGateway]]:
+    """Two nodes, each with a client, that have just lost Redis."""
+    here, there = [await make_gateway(redis=own_redis.url) for _ in range(2)]
+    for node in (here, there):
+        node.serve(route("hi", mock("hello"), two_way=True))
+    own_redis.freeze()
+    yield here, there
+    own_redis.thaw()
+
+
+async def test_without_redis_local_work_goes_on_and_other_nodes_are_503_at_once(
+    make_gateway: MakeGateway, own_redis: RedisServer
+):
+    here, there = [await make_gateway(redis=own_redis.url) for _ in range(2)]
+    for node in (here, there):
+        node.serve(route("hi", mock("hello"), two_way=True))
+    near, far = await here.connect(), await there.connect()
+    own_redis.freeze()
+    try:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        answer = await manage(here, "POST", there.connections[0].id, b"x")
+        assert answer.status == 503
+        assert answer.header("Retry-After") == "1"
+        assert loop.time() - began < 1
+        assert (await manage(here, "POST", here.connections[0].id, b"local")).status == 200
+        assert await near.receive() == (TEXT, b"local")
+        await far.send_text('{"action":"hi"}')
+        assert await far.receive() == (TEXT, b"hello")
+        assert "Redis is away" in here.app._why_not_ready()
+        # New clients are let in; they are written down when Redis is back.
+        late = await here.connect()
+        await late.send_text('{"action":"hi"}')
+        assert await late.receive() == (TEXT, b"hello")
+    finally:
+        own_redis.thaw()
+    await until(lambda: not here.app._why_not_ready() and not there.app._why_not_ready())
+    assert (await manage(there, "POST", here.connections[1].id, b"found")).status == 200
+    assert await late.receive() == (TEXT, b"found")
+
+
+async def test_a_fenced_node_closes_its_clients_and_begins_anew(
+    make_gateway: MakeGateway, redis: RedisServer, backend: Backend
+):
+    gateway = await make_gateway(redis=redis.url)
+    gateway.serve(route("$disconnect", http(backend.url + "/bye")))
+    client = await gateway.connect()
+    known, name = gateway.connections[0].id, gateway.app.node.name
+    gateway.app._stores.registry.on_fenced()
+    assert await client.receive_close() == (1012, "Service restart")
+    (request,) = await backend.wait_for("/bye")
+    assert request.header("Wsgw-Event-Id") == f"{known}.disconnect"
+    await until(lambda: not gateway.app.node.paused)
+    assert gateway.app.node.name != name
+    await gateway.connect()
+    assert gateway.connections[0].id != known
+
+
+async def test_a_node_that_rejoins_refuses_handshakes_until_it_has(gateway: TestGateway):
+    gateway.serve(route("hi", mock("hello")))
+    gateway.app.node.paused = True
+    with pytest.raises(HandshakeRefused) as refusal:
+        await gateway.connect()
+    assert refusal.value.response.status == 503
+
+
+async def test_two_apis_do_not_reach_each_others_connections_over_the_bus(
+    make_gateway: MakeGateway, redis: RedisServer
+):
+    here, there = [await make_gateway(redis=redis.url) for _ in range(2)]
+    for node in (here, there):
+        node.deploy(api(route("hi", mock("")), id="one"), api(route("hi", mock("")), id="two"))
+    await there.connect("/two/prod")
+    known = there.connections[0].id
+    assert (await manage(here, "POST", known, b"x", path="/one/prod")).status == 403
+    assert (await manage(here, "POST", known, b"x", path="/two/prod")).status == 200

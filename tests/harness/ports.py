@@ -1,0 +1,22 @@
+"""Ports for servers that are stopped and started again on the same port."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+# Below what systems give to outgoing connections: one of those could take the port while its server is down, and a
+# client that tries again and again could even connect to itself.
+_RANGE = range(10_000, 32_000)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now. Another process may take it first: whoever starts a server tries again."""
+    while True:
+        port = random.choice(_RANGE)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

@@ -1,0 +1,76 @@
+"""A lean HTTP backend for clusters: it writes down who connects and who leaves, thousands of them a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Self, cast
+
+from tests.harness.history import BackendConnect, BackendDisconnect, Event
+
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+_DOWN = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+
+class RecordingBackend:
+    """Answers `/connect`, `/disconnect` and everything else with 200; what it is told goes to `record`.
+
+    A handshake's header X-Client names its client, so that `ids` gives the connection id of a client; one that has
+    X-Refuse, too, gets a 403. While `down` everything is answered with 503, and not recorded.
+    """
+
+    def __init__(self, record: Callable[[Event], None]) -> None:
+        self.record = record
+        self.ids: dict[str, str] = {}
+        self.url = ""
+        self.down = False
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._now = loop.time
+        self._server = await loop.create_server(lambda: _Exchange(self), "127.0.0.1", 0, backlog=2048)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._server.close()
+
+    def answer(self, path: bytes, headers: dict[bytes, str]) -> bytes:
+        if self.down:
+            return _DOWN
+        id = headers.get(b"wsgw-connection-id", "")
+        if path == b"/connect":
+            accepted = b"x-refuse" not in headers
+            self.ids[headers[b"x-client"]] = id
+            self.record(BackendConnect(self._now(), id, accepted))
+            return _OK if accepted else _FORBIDDEN
+        if path == b"/disconnect":
+            event, code = headers[b"wsgw-event-id"], int(headers[b"wsgw-disconnect-code"])
+            self.record(BackendDisconnect(self._now(), id, event, code))
+        return _OK
+
+
+class _Exchange(asyncio.Protocol):
+    """A connection that a node keeps: one request after the other."""
+
+    def __init__(self, backend: RecordingBackend) -> None:
+        self._backend = backend
+        self._received = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            line, *lines = bytes(self._received[:end]).split(b"\r\n")
+            headers = {
+                name.lower(): value.strip().decode("latin-1")
+                for name, _, value in (one.partition(b":") for one in lines)
+            }
+            length = int(headers.get(b"content-length", "0"))
+            if len(self._received) < end + 4 + length:
+                return
+            del self._received[: end + 4 + length]
+            self._transport.write(self._backend.answer(line.split(b" ")[1].partition(b"?")[0], headers))

@@ -1,0 +1,125 @@
+"""`wsgw import`: store what definition files define, where `wsgw serve` finds it: in the data directory or in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wsgw.cli.options import settings_from, with_some_settings
+from wsgw.settings import Settings
+
+if TYPE_CHECKING:
+    from wsgw.formats.parse import Parsed
+    from wsgw.stores.base import Documents
+
+#: What `--delete` takes for all management tokens together, which have no names.
+TOKENS = "managementTokens"
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--delete", multiple=True, metavar="ID", help=f"Delete an API, an access key, or `{TOKENS}`; repeatable")
+@with_some_settings("data", "redis", "redis_password", "redis_ca", "redis_prefix", "cluster_secret", "stage")
+def import_(files: tuple[Path, ...], delete: tuple[str, ...], **options: Any) -> None:
+    """Store what definition FILES define. `wsgw serve` with the same --data or --redis serves it, and nodes that run
+    already take it within seconds.
+
+    An API is replaced whole, management tokens all together; what FILES do not name stays as it is. A secret written
+    as ${NAME} is stored as this reference, any other as it is written. Nothing is stored if anything is wrong.
+    """
+    settings = settings_from(options).settings
+    if not settings.redis and not settings.data:
+        click.echo("wsgw: where to? give --data DIR or --redis URL, as `wsgw serve` has it", err=True)
+        sys.exit(2)
+    if not files and not delete:
+        click.echo("wsgw: name definition files, or what to --delete", err=True)
+        sys.exit(2)
+    sys.exit(asyncio.run(_import(settings, files, delete)))
+
+
+async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str, ...]) -> int:
+    from wsgw.cli.definition_files import checked, read_files
+    from wsgw.cli.stored_definitions import TOPIC, AsWritten
+    from wsgw.definitions.finding import has_errors
+    from wsgw.errors import StoreUnavailable
+    from wsgw.stores.document_store import document_store
+
+    # As written: who imports needs none of the secrets that are served.
+    parsed = read_files(files, AsWritten())
+    findings = checked(parsed, files, stage=settings.stage).findings
+    for finding in findings:
+        click.echo(str(finding), err=True)
+    if has_errors(findings):
+        click.echo("wsgw: nothing was stored", err=True)
+        return 1
+    try:
+        async with document_store(settings) as store:
+            unknown = [name for name in delete if not await _is_stored(store.documents, name)]
+            if unknown:
+                click.echo(f"wsgw: {store.place} has no {' and no '.join(unknown)}; nothing was changed", err=True)
+                return 1
+            for name in delete:
+                await _delete(store.documents, name)
+            await _store(store.documents, parsed, settings.stage)
+            await store.announce(TOPIC)
+    except StoreUnavailable as error:
+        click.echo(f"wsgw: {error}", err=True)
+        return 1
+    return 0
+
+
+async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:
+    from wsgw.cli.stored_definitions import (
+        ACCESS_KEY,
+        API,
+        MANAGEMENT_TOKEN,
+        access_key_body,
+        api_body,
+        token_documents,
+    )
+
+    # Who may call, first: the APIs are there when the last line is.
+    if parsed.access_keys:
+        keys = {key.access_key_id: access_key_body(key) for key in parsed.access_keys}
+        revision = await documents.write(ACCESS_KEY, keys)
+        for name in keys:
+            click.echo(f"stored access key {name} (revision {revision})")
+    if parsed.management_tokens:
+        tokens = token_documents(parsed.management_tokens)
+        before = await documents.all(MANAGEMENT_TOKEN)
+        revision = await documents.write(MANAGEMENT_TOKEN, {**dict.fromkeys(before), **tokens})
+        click.echo(f"stored management tokens: {len(tokens)} (revision {revision})")
+    if parsed.documents:
+        apis = {document["apiId"]: api_body(document, stage) for document in parsed.documents}
+        revision = await documents.write(API, apis)
+        for name in apis:
+            click.echo(f"stored {name} (revision {revision})")
+
+
+async def _is_stored(documents: Documents, name: str) -> bool:
+    return bool(await _found(documents, name))
+
+
+async def _found(documents: Documents, name: str) -> tuple[str, list[str]] | None:
+    """The kind, and the names of the documents, that `--delete name` means."""
+    from wsgw.cli.stored_definitions import ACCESS_KEY, API, MANAGEMENT_TOKEN
+
+    if name == TOKENS:
+        tokens = list(await documents.all(MANAGEMENT_TOKEN))
+        return (MANAGEMENT_TOKEN, tokens) if tokens else None
+    for kind in (API, ACCESS_KEY):
+        if name in await documents.all(kind):
+            return kind, [name]
+    return None
+
+
+async def _delete(documents: Documents, name: str) -> None:
+    found = await _found(documents, name)
+    if found is not None:
+        kind, names = found
+        revision = await documents.write(kind, dict.fromkeys(names))
+        click.echo(f"deleted {name} (revision {revision})")

@@ -1,0 +1,124 @@
+"""What `wsgw import` has stored ↔ definitions: each API a document in API Gateway's shapes, each key and token one.
+
+A secret is stored as it was written: a `${NAME}` stays a reference, and whoever serves it needs the variable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import orjson
+
+from wsgw.definitions.access import AccessKey
+from wsgw.definitions.finding import Finding, Path, error
+from wsgw.definitions.freeze import broken, freeze
+from wsgw.errors import DefinitionError
+from wsgw.formats.native import filled
+from wsgw.formats.parse import Parsed, Source
+from wsgw.stores.base import Documents
+
+API, ACCESS_KEY, MANAGEMENT_TOKEN = "api", "accessKey", "managementToken"
+#: What nodes announce to each other when something of it has changed.
+TOPIC = "definitions"
+
+
+class AsWritten(Mapping[str, str]):
+    """An environment in which each variable holds its own reference: `${NAME}` stays what it is."""
+
+    def __getitem__(self, name: str) -> str:
+        return f"${{{name}}}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+class StoredDefinitions:
+    """The definitions in `documents`; `place` says where that is, for findings."""
+
+    def __init__(self, documents: Documents, place: str) -> None:
+        self.documents = documents
+        self._place = place
+        self._seen = -1
+
+    async def changed(self) -> bool:
+        """Whether anything was stored since the last `read`. Raises StoreUnavailable."""
+        return await self.documents.revision() != self._seen
+
+    async def read(self, env: Mapping[str, str]) -> Parsed:
+        """All that is stored, what cannot be used as a finding; `env` answers for `${NAME}`. Raises StoreUnavailable."""
+        # First: what is stored while this reads counts as a change.
+        revision = await self.documents.revision()
+        documents, keys, tokens = [await self.documents.all(kind) for kind in (API, ACCESS_KEY, MANAGEMENT_TOKEN)]
+        self._seen = revision
+        source = Source(f"stored in {self._place}")
+        findings: list[Finding] = []
+        sources: dict[Path, Source] = {}
+        apis: list[dict[str, Any]] = []
+        for name, body in documents.items():
+            sources["apis", name] = source
+            if (document := _api(name, body, findings)) is not None:
+                apis.append(document)
+        access_keys = []
+        for name, body in keys.items():
+            sources["accessKeys", name] = source
+            if (key := _access_key(name, body, env, findings)) is not None:
+                access_keys.append(key)
+        path: Path = ("managementTokens",)
+        management_tokens = [filled(body.decode(errors="replace"), env, path, findings) for body in tokens.values()]
+        return Parsed(
+            tuple(apis),
+            tuple(access_keys),
+            tuple(management_tokens),
+            tuple(map(source.placed, findings)),
+            sources,
+        )
+
+
+def api_body(document: Mapping[str, Any], stage: str) -> bytes:
+    """`document` as it is stored: with the stage `stage` if it names none, whoever serves it."""
+    return orjson.dumps({**document, "stages": document.get("stages") or [{"stageName": stage}]})
+
+
+def access_key_body(key: AccessKey) -> bytes:
+    return msgspec.json.encode(key)
+
+
+def token_documents(tokens: Sequence[str]) -> dict[str, bytes]:
+    """By name: one that is the token's own, and does not show it."""
+    return {hashlib.sha256(token.encode()).hexdigest()[:16]: token.encode() for token in tokens}
+
+
+def _api(name: str, body: bytes, findings: list[Finding]) -> dict[str, Any] | None:
+    """The document of the API `name`; None, and a finding, for what nothing can be made of."""
+    try:
+        document = orjson.loads(body)
+        if document["apiId"] != name:
+            raise ValueError("its apiId is another")
+        if not broken(document):
+            freeze(document)
+    except (DefinitionError, LookupError, TypeError, ValueError, AttributeError) as fault:
+        message = f"the stored document cannot be read ({type(fault).__name__}: {fault})"
+        findings.append(error(("apis", name), message, "import the API again"))
+        return None
+    assert isinstance(document, dict)
+    return document
+
+
+def _access_key(name: str, body: bytes, env: Mapping[str, str], findings: list[Finding]) -> AccessKey | None:
+    path: Path = ("accessKeys", name)
+    try:
+        key = msgspec.json.decode(body, type=AccessKey)
+    except msgspec.MsgspecError as fault:
+        findings.append(error(path, f"the stored document cannot be read ({fault})", "import the key again"))
+        return None
+    secret = filled(key.secret, env, (*path, "secret"), findings)
+    token = key.session_token
+    if token is not None:
+        token = filled(token, env, (*path, "sessionToken"), findings)
+    return msgspec.structs.replace(key, secret=secret, session_token=token)

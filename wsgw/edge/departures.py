@@ -1,0 +1,289 @@
+"""`$disconnect`, at least once: told when a connection ends, tried again when its backend does not take it.
+
+An event that fails is written into the node's book before it waits here, so that it survives this process; when a node
+dies, one of those left works through its book. Every delivery of an event carries the same event id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from wsgw.edge.connection import Connection
+from wsgw.edge.departed import Departed, record_of
+from wsgw.edge.node import Node
+from wsgw.errors import StoreUnavailable
+from wsgw.invocation import ConnectionFacts
+from wsgw.live.route_table import LiveStage
+from wsgw.live.stages import Stages
+from wsgw.stores.base import Book
+from wsgw.stores.records import Departure
+
+log = logging.getLogger("wsgw.disconnect")
+
+#: First pause before another attempt, seconds; it doubles up to disconnect_backoff_seconds.
+_FIRST_PAUSE = 1.0
+#: A backend that takes events again gets those that wait no oftener than this, seconds.
+_HASTE = 1.0
+
+
+class Outcome(Enum):
+    """What became of one delivery."""
+
+    TAKEN = 1
+    #: The backend could not be asked, or failed: it may take it later.
+    FAILED = 2
+    #: It would fail in the same way for ever.
+    HOPELESS = 3
+
+
+class Ending(NamedTuple):
+    """How a connection ended: what its `$disconnect` says, and since when it is owed (epoch ms)."""
+
+    code: int
+    reason: str
+    ended_at: int
+
+
+Tell = Callable[[ConnectionFacts, LiveStage, Ending], Awaitable[Outcome]]
+
+
+class _Owed:
+    """An event that waits for another attempt. Times are seconds of the node's clock."""
+
+    __slots__ = ("adopted", "book", "departure", "due", "expires", "pause", "since", "worked_off")
+
+    def __init__(self, departure: Departure, book: Book, adopted: bool, since: float, expires: float) -> None:
+        self.departure = departure
+        self.book = book
+        self.adopted = adopted
+        self.since = since
+        self.expires = expires
+        self.pause = _FIRST_PAUSE
+        self.due = since
+        self.worked_off: Callable[[], None] | None = None
+
+    def __lt__(self, other: _Owed) -> bool:
+        return self.due < other.due
+
+
+class Departures:
+    """Tells backends of the connections that have ended. `book` is the node's own; `tell` makes one attempt.
+
+    given_up: events that no backend took; delivered: those that one took at a later attempt, or of a dead node.
+    """
+
+    def __init__(self, node: Node, stages: Stages, book: Callable[[], Book], tell: Tell) -> None:
+        self._node = node
+        self._stages = stages
+        self._book = book
+        self._tell = tell
+        self._waiting: list[_Owed] = []
+        self._trying = 0
+        self.given_up = self.delivered = 0
+        self._failing: dict[tuple[str, str], float] = {}
+        self._adopting: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+        node.on_disconnect = self.ended
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for another attempt, or make one."""
+        return len(self._waiting) + self._trying
+
+    @property
+    def adopting(self) -> int:
+        """Books of dead nodes that are being worked through."""
+        return len(self._adopting)
+
+    # ---- the first attempt
+
+    async def ended(self, connection: Connection) -> None:
+        """Tell the `$disconnect` route that `connection` has ended, now or later. Never raises."""
+        live = connection.slot.live
+        book = self._book()
+        if live is None:
+            book.leave(connection.id)
+            return
+        ending = Ending(connection.close_code, connection.close_reason, self._node.wall_ms())
+        try:
+            outcome = await self._tell(connection, live, ending)
+        except asyncio.CancelledError:
+            # The process ends before the backend has answered: whoever comes next tells it again.
+            book.defer(_departure(connection, live, ending))
+            raise
+        if outcome is Outcome.TAKEN:
+            book.leave(connection.id)
+            self._works_again((live.api_id, live.stage))
+        else:
+            departure = _departure(connection, live, ending)
+            owed = self._owe(departure, book)
+            if outcome is Outcome.HOPELESS or not self._node.settings.disconnect_retry_seconds:
+                self._give_up(owed, "its route cannot be run" if outcome is Outcome.HOPELESS else "it failed")
+                return
+            book.defer(departure)
+            self._again(owed)
+
+    def _owe(self, departure: Departure, book: Book) -> _Owed:
+        node = self._node
+        now = node.now()
+        adopted = book is not self._book()
+        # Only the wall's clock compares with that of another process. If it is wrong, an event is still tried once.
+        age = max(0.0, (node.wall_ms() - departure.ended_at) / 1000) if adopted else 0.0
+        return _Owed(departure, book, adopted, now, now + max(0.0, node.settings.disconnect_retry_seconds - age))
+
+    # ---- more attempts
+
+    def _again(self, owed: _Owed) -> None:
+        """Put `owed` in line for another attempt, or give it up if it has had its time."""
+        now, settings = self._node.now(), self._node.settings
+        record = owed.departure.connection
+        if owed.book.lost and not owed.adopted:
+            # This node was held for dead, and has a new book. Whoever took the old one over may not know of this event.
+            owed.book = self._book()
+            owed.book.defer(owed.departure)
+        self._failing.setdefault((record.api_id, record.stage), now)
+        if now >= owed.expires:
+            self._give_up(owed, f"its backend did not take it for {settings.disconnect_retry_seconds:g} s")
+            return
+        if len(self._waiting) >= settings.disconnect_queue:
+            oldest = min(self._waiting, key=lambda one: one.since)
+            self._waiting.remove(oldest)
+            heapify(self._waiting)
+            self._give_up(oldest, f"more than {settings.disconnect_queue} wait")
+        # Jitter: events that failed together do not all come back together.
+        owed.due = now + owed.pause * random.uniform(0.5, 1)
+        owed.pause = min(owed.pause * 2, settings.disconnect_backoff_seconds)
+        heappush(self._waiting, owed)
+
+    def sweep(self) -> None:
+        """Try what is due. Called some times a second, and by tests after they moved the clock."""
+        self._moved.set()
+        now = self._node.now()
+        most = self._node.settings.disconnect_concurrency
+        while self._waiting and self._waiting[0].due <= now and self._trying < most:
+            owed = heappop(self._waiting)
+            self._trying += 1
+            self._node.start(self._try(owed))
+
+    async def _try(self, owed: _Owed) -> None:
+        try:
+            outcome = await self._attempt(owed)
+        finally:
+            self._trying -= 1
+            # Not now: what answers at once would go deeper with every event.
+            asyncio.get_running_loop().call_soon(self.sweep)
+        if owed.adopted and owed.book.lost:
+            pass  # Another node has taken it over from us, and goes on with it.
+        elif outcome is Outcome.TAKEN:
+            self._settle(owed)
+            self.delivered += 1
+            self._works_again((owed.departure.connection.api_id, owed.departure.connection.stage))
+        elif outcome is Outcome.HOPELESS:
+            self._give_up(owed, "its route cannot be run")
+        else:
+            self._again(owed)
+
+    async def _attempt(self, owed: _Owed) -> Outcome:
+        departure = owed.departure
+        record = departure.connection
+        live = self._stages.live(record.api_id, record.stage)
+        if live is None:
+            return Outcome.FAILED  # Deployed elsewhere, or to be deployed again.
+        return await self._tell(Departed(record), live, Ending(departure.code, departure.reason, departure.ended_at))
+
+    def _works_again(self, stage: tuple[str, str]) -> None:
+        """A backend took an event: those of its stage that wait come now, if it had failed before."""
+        since = self._failing.get(stage)
+        if since is None or self._node.now() - since < _HASTE:
+            return
+        del self._failing[stage]
+        now = self._node.now()
+        for owed in self._waiting:
+            record = owed.departure.connection
+            if (record.api_id, record.stage) == stage:
+                owed.due = min(owed.due, now)
+        heapify(self._waiting)
+
+    def _settle(self, owed: _Owed) -> None:
+        owed.book.leave(owed.departure.connection.id)
+        if owed.worked_off is not None:
+            owed.worked_off()
+
+    def _give_up(self, owed: _Owed, why: str) -> None:
+        record = owed.departure.connection
+        self.given_up += 1
+        log.error(
+            "a $disconnect is given up: %s: api=%s stage=%s connection=%s code=%s",
+            why,
+            record.api_id,
+            record.stage,
+            record.id,
+            owed.departure.code,
+        )
+        self._settle(owed)
+
+    # ---- the books of dead nodes
+
+    def adopt(self, book: Book) -> None:
+        """Deliver whatever is owed in `book`, which was a dead node's, then close it."""
+        task = asyncio.get_running_loop().create_task(self._work_through(book))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
+    async def _work_through(self, book: Book) -> None:
+        log.warning("node %s is gone: its connections are told as disconnected", book.node)
+        under_way: set[str] = set()
+        told = 0
+        while not book.lost:
+            try:
+                async for departure in book.departures():
+                    if departure.connection.id not in under_way:
+                        await self._room()
+                        told += 1
+                        self._take_over(departure, book, under_way)
+                await self._until(lambda: not under_way or book.lost)
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(1)
+        if not book.lost:
+            await book.close()
+        log.warning("node %s: %d connections told as disconnected", book.node, told)
+
+    def _take_over(self, departure: Departure, book: Book, under_way: set[str]) -> None:
+        connection_id = departure.connection.id
+        under_way.add(connection_id)
+        owed = self._owe(departure, book)
+        owed.worked_off = lambda: under_way.discard(connection_id)
+        self._trying += 1
+        self._node.start(self._try(owed))
+
+    async def _room(self) -> None:
+        settings = self._node.settings
+        await self._until(
+            lambda: self._trying < settings.disconnect_concurrency and len(self._waiting) < settings.disconnect_queue
+        )
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        """Return once `true`: looked at whenever an attempt has ended, and with every sweep."""
+        while not true():
+            self._moved.clear()
+            await self._moved.wait()
+
+    # ---- the end
+
+    async def stop(self) -> None:
+        """Try nothing any more. What waits is in the books, if the store outlives this process."""
+        for task in list(self._adopting):
+            task.cancel()
+        await asyncio.gather(*self._adopting, return_exceptions=True)
+
+
+def _departure(connection: ConnectionFacts, live: LiveStage, ending: Ending) -> Departure:
+    record = record_of(connection, live.api_id, live.stage)
+    return Departure(record, ending.code, ending.reason, ending.ended_at)

@@ -1,0 +1,139 @@
+"""The one control port of many workers: what the supervisor knows itself, and what it asks them over Unix sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, web
+from yarl import URL
+
+from wsgw.control.guard import guard, json_response
+from wsgw.edge.listeners import Address, cannot_listen
+from wsgw.server.exposition import family, merged
+from wsgw.server.process import WorkerProcess
+from wsgw.server.slots import Slot
+from wsgw.settings import Settings
+
+#: How long a worker may take to say how it is; a scrape waits as long at most.
+_ASK_SECONDS = 2
+#: A page of connections may wait for other nodes.
+_FORWARD_SECONDS = 30
+_TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+
+
+class Control:
+    """Answers /healthz, /readyz and /metrics for all slots, and has some worker answer /connections.
+
+    `draining` says whether the end has begun.
+    """
+
+    def __init__(self, settings: Settings, slots: Sequence[Slot], draining: Callable[[], bool]) -> None:
+        self._settings = settings
+        self._slots = slots
+        self._draining = draining
+        self._runner: web.AppRunner | None = None
+        self._next = 0
+
+    async def open(self) -> str:
+        """Listen; gives the URL. Raises OSError."""
+        settings = self._settings
+        app = web.Application(middlewares=[guard(settings.control_host)], client_max_size=1 << 20)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/readyz", self._readiness)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_route("*", "/connections", self._forward)
+        app.router.add_route("*", "/connections/{id}", self._forward)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, settings.control_host, settings.control_port).start()
+        except OSError as error:
+            raise cannot_listen(error, "--control-port", settings.control_host, settings.control_port) from error
+        host, port = self._runner.addresses[0][:2]
+        return Address(False, host, port, "--control-port").url
+
+    async def close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(text="ok\n")
+
+    async def _readiness(self, request: web.Request) -> web.StreamResponse:
+        """200 when every worker is ready, else 503 and which are not, a line each."""
+        if self._draining():
+            return web.Response(status=503, text="draining\n")
+        reasons = await asyncio.gather(*map(self._why_not_ready, self._slots))
+        lines = [f"worker {slot.number}: {why}\n" for slot, why in zip(self._slots, reasons, strict=True) if why]
+        return web.Response(status=503 if lines else 200, text="".join(lines) or "ready\n")
+
+    async def _why_not_ready(self, slot: Slot) -> str:
+        if slot.worker is None:
+            return "starting"
+        try:
+            status, text = await _ask(slot.worker, "/readyz")
+        except (OSError, ClientError) as error:
+            return f"does not answer: {str(error) or type(error).__name__}"
+        return "" if status == 200 else text.strip()
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        """The metrics of all workers that answer, and which do not."""
+        answers = await asyncio.gather(*map(self._exposition, self._slots))
+        numbers = [slot.number for slot in self._slots]
+        of_worker = {number: f'worker="{number}"' for number in numbers}
+        text = merged({number: answer for number, answer in zip(numbers, answers, strict=True) if answer})
+        text += family("wsgw_workers", "gauge", "Worker processes that should run", {"": len(numbers)})
+        text += family(
+            "wsgw_worker_up",
+            "gauge",
+            "Whether the worker has answered this scrape",
+            {of_worker[number]: int(bool(answer)) for number, answer in zip(numbers, answers, strict=True)},
+        )
+        text += family(
+            "wsgw_worker_restarts_total",
+            "counter",
+            "Workers that were started anew after one had died",
+            {of_worker[slot.number]: slot.restarts for slot in self._slots},
+        )
+        return web.Response(body=text.encode(), headers=_TEXT)
+
+    async def _exposition(self, slot: Slot) -> str:
+        if slot.worker is None:
+            return ""
+        try:
+            status, text = await _ask(slot.worker, "/metrics")
+        except (OSError, ClientError):
+            return ""
+        return text if status == 200 else ""
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
+        """Have a worker answer, a different one each time: the registry is shared, and the bus reaches everywhere."""
+        body, url = await request.read(), URL(f"http://localhost{request.raw_path}", encoded=True)
+        for _ in self._slots:
+            self._next = (self._next + 1) % len(self._slots)
+            worker = self._slots[self._next].worker
+            if worker is None:
+                continue
+            try:
+                async with (
+                    _session(worker, _FORWARD_SECONDS) as session,
+                    session.request(request.method, url, data=body) as answer,
+                ):
+                    kind = {"Content-Type": answer.headers.get("Content-Type", "application/json")}
+                    return web.Response(status=answer.status, body=await answer.read(), headers=kind)
+            except (OSError, ClientError):
+                # What it did with a message, nobody knows: only a question may be asked again.
+                if request.method != "GET":
+                    break
+        return json_response(503, {"message": "No worker answers; try again in a moment"})
+
+
+def _session(worker: WorkerProcess, seconds: float) -> ClientSession:
+    return ClientSession(connector=UnixConnector(worker.order.control), timeout=ClientTimeout(seconds))
+
+
+async def _ask(worker: WorkerProcess, path: str) -> tuple[int, str]:
+    """Status and text of a worker's answer. Raises OSError (a timeout is one) and ClientError."""
+    async with _session(worker, _ASK_SECONDS) as session, session.get(f"http://localhost{path}") as answer:
+        return answer.status, await answer.text()

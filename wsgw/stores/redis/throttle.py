@@ -1,0 +1,36 @@
+"""Token buckets that all nodes share. The arithmetic runs in Redis (bucket.lua), on Redis's clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from wsgw.definitions.access import ThrottleSettings
+from wsgw.stores.redis.keys import Keys
+from wsgw.stores.redis.link import Link, Script
+from wsgw.stores.redis.refusals import Refusals
+
+BUCKET = Script(Path(__file__).with_name("bucket.lua").read_text(encoding="utf-8"))
+
+
+class RedisThrottle:
+    """Exact: each token is taken from Redis. It is not asked while a bucket is known to be empty.
+
+    A bucket without a rate (`rate_limit` 0) is full again when nobody has wanted a token of it for 30 days.
+    """
+
+    def __init__(self, link: Link, keys: Keys, now: Callable[[], float] = time.monotonic) -> None:
+        self._link = link
+        self._keys = keys
+        self._now = now
+        self._refusals = Refusals()
+
+    async def take(self, key: str, limit: ThrottleSettings) -> bool:
+        asked = self._now()
+        if limit.burst_limit < 1 or self._refusals.hold(key, limit, asked):
+            return False
+        arguments = (repr(float(limit.rate_limit)), limit.burst_limit, 1)
+        taken, wait = await self._link.run(BUCKET, (self._keys.throttle(key),), arguments)
+        self._refusals.add(key, limit, asked, wait)
+        return bool(taken)
