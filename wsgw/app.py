@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -39,6 +39,7 @@ from wsgw.observe.lag import LoopLag
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.observe.metrics import Metrics
 from wsgw.settings import Settings
+from wsgw.stores.base import Documents
 from wsgw.stores.chosen import stores_for
 
 log = logging.getLogger("wsgw")
@@ -90,6 +91,16 @@ class App:
     def guarded(self) -> bool:
         """Access keys or management tokens are configured."""
         return bool(self._keys or self._tokens)
+
+    @property
+    def documents(self) -> Documents | None:
+        """Where definitions are stored, once it is prepared; None where nothing can be."""
+        return self._stores.documents
+
+    def on_announcement(self, call: Callable[[str], None]) -> None:
+        """Have `call` called as `Bus.on_announcement` is, once it is prepared; never where there are no other nodes."""
+        if self._stores.bus is not None:
+            self._stores.bus.on_announcement = call
 
     async def start(self) -> Listening:
         """`prepare` and `listen`."""

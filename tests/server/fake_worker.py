@@ -28,6 +28,7 @@ class FakeWorker:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         if self._does.get("hang"):
+            Path(self._does["hanging"]).touch()
             await asyncio.Event().wait()
         servers = [await asyncio.start_server(self._data, sock=one) for group in self._leash.sockets() for one in group]
         servers.append(await asyncio.start_unix_server(self._control, self._leash.order.control))

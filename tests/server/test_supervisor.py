@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from yarl import URL
 
 from tests.harness.serving import DidNotStart, Served
 from tests.harness.until import until
@@ -28,11 +29,11 @@ class Does:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.lost = file.with_name("lost")
+        self.lost, self.hanging = file.with_name("lost"), file.with_name("hanging")
         self()
 
     def __call__(self, **does: Any) -> None:
-        self.file.write_text(json.dumps({"lost": str(self.lost), **does}))
+        self.file.write_text(json.dumps({"lost": str(self.lost), "hanging": str(self.hanging), **does}))
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ async def greeting(served: Served) -> tuple[int, int]:
 async def control(served: Served, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     async with (
         aiohttp.ClientSession() as session,
-        session.request(method, served.ready["control"] + path, headers=headers) as answer,
+        session.request(method, URL(served.ready["control"] + path, encoded=True), headers=headers) as answer,
     ):
         return answer.status, await answer.text()
 
@@ -263,9 +264,9 @@ async def test_told_twice_it_kills_them_and_the_exit_code_is_1(workers: Does):
 
 
 async def test_told_to_end_before_it_is_ready_it_ends(workers: Does):
-    workers(hang=True, say="hanging")
+    workers(hang=True)
     async with supervised(workers, ready=False) as gateway:
-        await asyncio.sleep(0.5)
+        await until(workers.hanging.exists)
         gateway.signal(signal.SIGTERM)
         assert await gateway.ended() == 0
 

@@ -32,10 +32,7 @@ async def join(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Jo
         await server.start()
 
     async def join(name: str) -> BusNode:
-        if server is None:
-            node = memory_node(exchange, name, clock)
-        else:
-            node = redis_node(server.url, name, clock)
+        node = memory_node(exchange, name, clock) if server is None else redis_node(server.url, name, clock)
         nodes.append(node)
         return await node.open()
 

@@ -18,6 +18,7 @@ from wsgw.settings import Settings
 
 if TYPE_CHECKING:
     from wsgw.app import App, Listening
+    from wsgw.cli.definition_files import Definitions
     from wsgw.definitions.api import Api
 
 log = logging.getLogger("wsgw")
@@ -28,13 +29,13 @@ log = logging.getLogger("wsgw")
 @click.option("--watch", is_flag=True, help="Redeploy when a definition file, or a Python module it uses, is saved")
 @with_settings
 def serve(files: tuple[Path, ...], watch: bool, **options: Any) -> None:
-    """Serve the APIs that FILES define.
+    """Serve the APIs that FILES define, and what `wsgw import` has stored in --data or --redis.
 
     SIGTERM and SIGINT drain, a second one ends at once. SIGUSR1 opens the access log anew, SIGUSR2 reads the files
     again. SIGHUP does both; with more than one worker it replaces them, one after the other.
     """
     settings = settings_from(options).settings
-    if not files:
+    if not files and not settings.redis and not settings.data:
         click.echo("wsgw: name at least one definition file: wsgw serve wsgw.yaml (or try: wsgw demo)", err=True)
         sys.exit(2)
     # Python takes what it has compiled for a file that was saved in the same second, with the same size.
@@ -87,16 +88,25 @@ class Serving:
         self.settings = settings
         self._files = files
         self._watch = watch
-        self._modules = Modules(files[0].parent)
+        #: Where Python handlers are looked for.
+        self.base = files[0].parent if files else Path.cwd()
+        self._modules = Modules(self.base)
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
         from wsgw.app import App, NotSafe
-        from wsgw.cli.definition_files import read_definitions
+        from wsgw.cli.stored_following import Stored
         from wsgw.definitions.finding import has_errors
-        from wsgw.errors import DefinitionError
+        from wsgw.errors import DefinitionError, StoreUnavailable
+        from wsgw.stores.document_store import place_of
 
-        definitions = read_definitions(self._files, os.environ, stage=self.settings.stage)
+        self._stored = Stored(self.settings)
+        try:
+            await self._stored.begin()
+        except StoreUnavailable as error:
+            click.echo(f"wsgw: {error}", err=True)
+            return 1
+        definitions = self._definitions()
         self._report(definitions.findings)
         if has_errors(definitions.findings):
             return 1
@@ -114,7 +124,8 @@ class Serving:
             await self.end()
             return 1
         if not definitions.apis:
-            click.echo("wsgw: the files define no API: every request is refused", err=True)
+            none = "the files define no API" if self._files else f"no API is stored in {place_of(self.settings)}"
+            click.echo(f"wsgw: {none}: every request is refused", err=True)
         if not app.guarded:
             click.echo(
                 "wsgw: no access keys and no management tokens: @connections is open to callers on this machine only",
@@ -123,10 +134,14 @@ class Serving:
         self.signals()
         self.ready(listening)
         sys.stdout.flush()
-        watcher = asyncio.create_task(self._watch_files()) if self._watch else None
+        watchers = [asyncio.create_task(self._watch_files())] if self._watch else []
+        if app.documents is not None:
+            app.on_announcement(self._stored.announced)
+            watchers.append(asyncio.create_task(self._stored.follow(app.documents, self.redeploy)))
         await self._stop.wait()
-        if watcher is not None:
+        for watcher in watchers:
             watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
         cut_off = await app.stop()
         if cut_off:
             click.echo(f"wsgw: {cut_off} invocations did not finish in time", err=True)
@@ -137,7 +152,7 @@ class Serving:
         """Serve `apis`. Raises NotSafe, DefinitionError, OSError and ValueError."""
         await app.prepare()
         # Before the first client: it would be refused.
-        app.deploy(self.prepared(apis), self._files[0].parent)
+        app.deploy(self.prepared(apis), self.base)
         return await app.listen()
 
     def prepared(self, apis: tuple[Api, ...]) -> tuple[Api, ...]:
@@ -183,17 +198,16 @@ class Serving:
 
     def redeploy(self) -> bool:
         """Read the files again and serve them; if anything is wrong, say what, and serve what was served before."""
-        from wsgw.cli.definition_files import read_definitions
         from wsgw.definitions.finding import has_errors
         from wsgw.errors import DefinitionError
 
-        definitions = read_definitions(self._files, os.environ, stage=self.settings.stage)
+        definitions = self._definitions()
         self._report(definitions.findings)
         if has_errors(definitions.findings):
             click.echo("wsgw: not deployed; what was deployed before is still served", err=True)
             return False
         try:
-            self._app.deploy(self.prepared(definitions.apis), self._files[0].parent)
+            self._app.deploy(self.prepared(definitions.apis), self.base)
             self._app.admit(definitions.access_keys, definitions.management_tokens)
         except (DefinitionError, ValueError) as error:
             click.echo(f"wsgw: not deployed; what was deployed before is still served: {error}", err=True)
@@ -204,6 +218,12 @@ class Serving:
             return False
         click.echo("wsgw: deployed", err=True)
         return True
+
+    def _definitions(self) -> Definitions:
+        """What the files and the store define now."""
+        from wsgw.cli.definition_files import read_definitions
+
+        return read_definitions(self._files, os.environ, stage=self.settings.stage, stored=self._stored.parsed)
 
     async def _watch_files(self) -> None:
         seen = self._stamps()

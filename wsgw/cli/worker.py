@@ -46,7 +46,7 @@ class Worker(Serving):
 
     async def open(self, app: App, apis: tuple[Api, ...]) -> Listening:
         await app.prepare()
-        app.deploy(self.prepared(apis), self._files[0].parent)
+        app.deploy(self.prepared(apis), self.base)
         return await app.listen(self._leash.sockets(), self._leash.order.control)
 
     def ready(self, listening: Listening) -> None:

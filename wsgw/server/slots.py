@@ -37,8 +37,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 class Slot:
     """Keeps one worker running. `order` lacks what differs between starts; `others_serve` says if others take over.
 
-    `worker` is the one that serves, None while there is none. `on_change` is called when that changes, `on_failure`
-    with every worker that did not start, and its exit code.
+    `worker` is the one that serves, None while there is none. `on_change` is called with it when that
+    changes, `on_failure` with every worker that did not start, and its exit code.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Slot:
         pace: Pace,
         *,
         others_serve: Callable[[], bool],
-        on_change: Callable[[], None],
+        on_change: Callable[[WorkerProcess | None], None],
         on_failure: Callable[[WorkerProcess, int], None],
     ) -> None:
         self.number = order.slot
@@ -81,7 +81,7 @@ class Slot:
                 if worker is not self.worker:
                     continue
                 self.worker = None
-                self._on_change()
+                self._on_change(self.worker)
                 reason = why(code)
                 if asyncio.get_running_loop().time() - worker.born >= self._pace.settled:
                     self._failures = 0
@@ -133,7 +133,7 @@ class Slot:
         self.worker = worker
         for number in late:
             worker.signal(number)
-        self._on_change()
+        self._on_change(self.worker)
         return ""
 
     def _ordered(self) -> Order:

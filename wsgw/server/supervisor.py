@@ -95,7 +95,7 @@ class Supervisor:
             addresses,
             self._pace,
             others_serve=lambda: any(slot.worker is not None for slot in self._slots if slot.number != number),
-            on_change=self._changed.set,
+            on_change=self._on_change,
             on_failure=self._failed,
         )
 
@@ -115,19 +115,21 @@ class Supervisor:
             return
         self._started = True
         # All read the same files: what all say is said once.
-        for line in dict.fromkeys(line for worker in workers for line in worker.said.splitlines(keepends=True)):
-            sys.stderr.write(line.decode(errors="replace"))
-        sys.stderr.flush()
+        _say(b"".join(dict.fromkeys(line for worker in workers for line in worker.said.splitlines(keepends=True))))
         ready = [worker.ready for worker in workers if worker.ready is not None]
         nodes = ",".join(one.node for one in ready)
         click.echo(f"ready data={ready[0].data} control={control} node={nodes} workers={len(workers)}")
         notify(READY)
 
+    def _on_change(self, worker: WorkerProcess | None) -> None:
+        self._changed.set()
+        if self._started and worker is not None:
+            _say(worker.said)
+
     def _failed(self, worker: WorkerProcess, code: int) -> None:
         """At the very start, files or settings that one worker cannot serve, no other can."""
         if not self._started and code in (1, 2) and not self._stop.is_set():
-            sys.stderr.write(worker.said.decode(errors="replace"))
-            sys.stderr.flush()
+            _say(worker.said)
             self._code = code
             self._stop.set()
             self._now.set()
@@ -199,6 +201,11 @@ class Supervisor:
         await asyncio.gather(*self._keeping)
         if self._rolling is not None:
             await self._rolling
+
+
+def _say(text: bytes) -> None:
+    sys.stderr.write(text.decode(errors="replace"))
+    sys.stderr.flush()
 
 
 def _directory() -> Path:

@@ -96,7 +96,7 @@ async def test_the_largest_question_that_is_sent_is_read(join):
 
 
 async def test_more_questions_than_may_wait_fail_at_once(join, monkeypatch):
-    monkeypatch.setattr("wsgw.stores.redis.bus._MOST_PENDING", 3)
+    monkeypatch.setattr("wsgw.stores.redis.pending.MOST_QUESTIONS", 3)
     asker, owner = await join("aaaa"), await join("bbbb")
     first = [asker.bus.ask("bbbb", post("c")) for _ in range(3)]
     more = asker.bus.ask("bbbb", post("c"))

@@ -15,10 +15,7 @@ import secrets
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import count
-from typing import NamedTuple
 
-from wsgw.errors import StoreUnavailable
 from wsgw.settings import Settings
 from wsgw.stores.base import Answer, Question
 from wsgw.stores.redis.absent import Absent
@@ -28,21 +25,12 @@ from wsgw.stores.redis.ear import Ear
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link
 from wsgw.stores.redis.outbox import Outbox, Parcel
+from wsgw.stores.redis.pending import Pending, refuse
 from wsgw.stores.redis.wire import MOST_BYTES, Batch, Forged, Senders, Unreadable, Wire
 
 _VERBS = frozenset(("POST", "GET", "DELETE"))
-#: Questions that wait for an answer, and bytes that wait for Redis; more fail at once.
-_MOST_PENDING = 100_000
-_MOST_UNSENT = 64 << 20
 #: What else stands in a message with a single question.
 _FRAME = 4096
-
-
-class _Pending(NamedTuple):
-    """A question that was asked; `until` is when it ends without an answer."""
-
-    answer: asyncio.Future[Answer]
-    until: float
 
 
 class RedisBus:
@@ -76,11 +64,7 @@ class RedisBus:
         self._wire = Wire(settings.cluster_secret)
         self._senders = Senders()
         self._nonce = secrets.randbits(62)
-        # They begin anywhere: an answer to an earlier process of the same name is an answer to nobody here.
-        self._numbers = count(secrets.randbits(62))
         self._sequence = 0
-        self._pending: dict[int, _Pending] = {}
-        self._unsent = 0
         self._announcements = Announcements(link, keys, self._wire, self._told, self._refused, self._every, now)
         self._complaints = Complaints(now)
 
@@ -88,8 +72,8 @@ class RedisBus:
 
     async def open(self) -> None:
         """Listen. Raises StoreUnavailable."""
-        self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(self._send)
+        self._pending = Pending(self._outbox.ask)
         self._absent = Absent(self._link, self._keys, self._lease_seconds, self._now)
         self._link.on_away.append(self._away)
         self._link.on_back.append(self._absent.doubt)
@@ -102,13 +86,13 @@ class RedisBus:
         if self._away in self._link.on_away:
             self._link.on_away.remove(self._away)
             self._link.on_back.remove(self._absent.doubt)
-        self._fail_all("the bus is closed")
+        self._pending.fail_all("the bus is closed")
         await self._own.close()
         await self._announcements.close()
 
     async def move(self) -> None:
         """`node()` gives another name now: listen there, and no longer under the old one. Raises StoreUnavailable."""
-        self._fail_all("this node has got another name")
+        self._pending.fail_all("this node has got another name")
         await self._own.close()
         self._own = self._new_ear()
         await self._own.open()
@@ -116,22 +100,14 @@ class RedisBus:
     def tick(self) -> None:
         """End what has waited too long, beat, notice silence. To be called some times a second."""
         now = self._now()
-        overdue = []
-        # In the order in which they were asked, and all of them wait equally long.
-        for number, pending in self._pending.items():
-            if pending.until > now:
-                break
-            overdue.append(number)
-        self.expired += len(overdue)
-        for number in overdue:
-            self._fail(number, "no answer in time")
+        self.expired += self._pending.expire(now)
         self._own.tick(now)
         self._announcements.tick(now)
-        if self._pending and now >= self._oldest().until - self._seconds + self._redis_seconds:
+        if self._pending and now >= self._pending.first_until - self._seconds + self._redis_seconds:
             # What was asked was published, but no answer comes. Is Redis still there? A command finds out.
             self._own.beat(now, self._redis_seconds)
         if self._pending and not self._own.hears:
-            self._fail_all("the bus is not heard")
+            self._pending.fail_all("the bus is not heard")
 
     @property
     def hears(self) -> bool:
@@ -147,24 +123,18 @@ class RedisBus:
     def ask(self, node: str, question: Question) -> asyncio.Future[Answer]:
         """See `Bus.ask`. The deadline is that of the next `tick` after `bus_seconds`."""
         self.asked += 1
-        answer: asyncio.Future[Answer] = self._loop.create_future()
-        if len(question.data) > MOST_BYTES - _FRAME:
-            answer.set_result(Answer(413))
-            return answer
         refusal = self._refusal()
-        if refusal:
-            _refuse(answer, refusal)
+        if refusal or len(question.data) > MOST_BYTES - _FRAME:
+            answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            if refusal:
+                refuse(answer, refusal)
+            else:
+                answer.set_result(Answer(413))
             return answer
-        number = next(self._numbers)
-        self._pending[number] = _Pending(answer, self._now() + self._seconds)
-        self._outbox.ask(node, number, question)
-        return answer
+        return self._pending.ask(node, question, self._now() + self._seconds)
 
     def announce(self, topic: str) -> None:
         self._announcements.announce(topic)
-
-    def _oldest(self) -> _Pending:
-        return next(iter(self._pending.values()))
 
     def _refusal(self) -> str:
         """Why nothing can be asked now, if so."""
@@ -172,26 +142,27 @@ class RedisBus:
             return "Redis is away"
         if not self._own.hears:
             return "the bus is not heard"
-        if len(self._pending) >= _MOST_PENDING or self._unsent > _MOST_UNSENT:
+        if self._pending.full:
             return "too many questions are waiting"
         return ""
 
     def _send(self, node: str, parcel: Parcel) -> None:
         self._sequence += 1
-        batch = Batch(
-            self._node(), self._nonce, self._sequence, self._now(), self._seconds, parcel.questions, parcel.answers
-        )
+        now = self._now()
+        seconds = self._seconds
+        if parcel.questions:
+            # The first has waited longest: here, if its node had been asked too much already.
+            seconds = self._pending.until(parcel.questions[0][0], now) - now
+        batch = Batch(self._node(), self._nonce, self._sequence, now, seconds, parcel.questions, parcel.answers)
         channel = self._keys.channel(node)
-        self._unsent += parcel.size
         sent = self._link.publish(channel, self._wire.write(channel, batch))
         sent.add_done_callback(partial(self._sent, node, parcel))
 
     def _sent(self, node: str, parcel: Parcel, listeners: asyncio.Future[int]) -> None:
-        self._unsent -= parcel.size
         if listeners.cancelled() or (error := listeners.exception()) is not None:
             reason = "Redis is away" if listeners.cancelled() else str(error)
             for number, _ in parcel.questions:
-                self._fail(number, reason)
+                self._pending.fail(number, reason)
         elif listeners.result() == 0 and parcel.questions:
             self.unreachable += len(parcel.questions)
             ids = {question.connection_id for _, question in parcel.questions}
@@ -200,29 +171,12 @@ class RedisBus:
     def _not_heard(self, node: str, parcel: Parcel, gone: set[str]) -> None:
         for number, question in parcel.questions:
             if question.connection_id in gone:
-                self._answer(number, Answer(410))
+                self._pending.answer(number, Answer(410))
             else:
-                self._fail(number, f"node {node} does not listen")
-
-    def _answer(self, number: int, answer: Answer) -> None:
-        pending = self._pending.pop(number, None)
-        if pending is None:
-            self.late += 1
-        elif not pending.answer.done():
-            pending.answer.set_result(answer)
-
-    def _fail(self, number: int, reason: str) -> None:
-        pending = self._pending.pop(number, None)
-        if pending is not None:
-            _refuse(pending.answer, reason)
-
-    def _fail_all(self, reason: str) -> None:
-        pending, self._pending = self._pending, {}
-        for one in pending.values():
-            _refuse(one.answer, reason)
+                self._pending.fail(number, f"node {node} does not listen")
 
     def _away(self, reason: str) -> None:
-        self._fail_all("Redis is away")
+        self._pending.fail_all("Redis is away")
 
     # ---- hearing
 
@@ -241,7 +195,7 @@ class RedisBus:
         self._absent.doubt()
         # What is published from here on comes over the new subscription.
         self._proof = self._now()
-        self._fail_all("the bus was interrupted")
+        self._pending.fail_all("the bus was interrupted")
 
     def _heard(self, channel: str, data: bytes) -> None:
         try:
@@ -256,8 +210,10 @@ class RedisBus:
         if batch.nonce == self._nonce:
             self._proof = batch.sent
         for number, answer in batch.answers:
-            self.answered += number in self._pending
-            self._answer(number, answer)
+            if self._pending.answer(number, answer):
+                self.answered += 1
+            else:
+                self.late += 1
         # Whatever arrives was published after the last heartbeat that arrived.
         if now - self._proof > max(batch.seconds, 2 * self._every):
             self.stale += len(batch.questions)
@@ -293,10 +249,3 @@ class RedisBus:
         except Exception:
             self.failed += 1
             self._complaints.log("announcement", "an announcement could not be followed", with_traceback=True)
-
-
-def _refuse(answer: asyncio.Future[Answer], reason: str) -> None:
-    if not answer.done():
-        answer.set_exception(StoreUnavailable(reason))
-        # Read once: a caller that has gone away meanwhile is no mistake to log.
-        answer.exception()

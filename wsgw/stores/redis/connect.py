@@ -94,6 +94,7 @@ class Connector:
         """A connection to one Redis, logged in. `roles`: what it must be, by its own word."""
         connection = self._prepared(address, login=True)
         try:
+            self.made += 1
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._opened(connection)
                 hello = _pairs(await ask(connection, "HELLO", "2"))
@@ -129,7 +130,6 @@ class Connector:
 
     async def _opened(self, connection: Connection) -> None:
         await self._names.found(connection.host, connection.port)
-        self.made += 1
         await connection.connect()  # type: ignore[no-untyped-call]
 
     def _check(self, address: Address, hello: dict[bytes, Any], roles: set[bytes] | None) -> None:
@@ -147,10 +147,13 @@ class Connector:
     async def _master(self) -> Connection:
         if self.target.kind == SINGLE:
             return await self.connect(self.target.addresses[0], {b"master"})
-        return await self.connect(await self._ask_sentinels(), {b"master"})
+        return await self.connect(await self.named_master(), {b"master"})
 
-    async def _ask_sentinels(self) -> Address:
-        """Where the master is. The Sentinel that knew it is asked first the next time."""
+    async def named_master(self) -> Address:
+        """Where the master is, by Sentinel's word. The one that knew is asked first the next time.
+
+        Raises StoreUnavailable.
+        """
         problems = []
         for sentinel in list(self._known):
             try:

@@ -40,6 +40,10 @@ class Exchange:
         self._refused = refused
         self._seen: dict[Address, set[Script]] = {address: set() for address in servers.connections}
 
+    def serves(self, address: Address) -> bool:
+        """One of the connections is to `address`."""
+        return address in self._servers.connections
+
     async def close(self) -> None:
         await self._servers.close()
 

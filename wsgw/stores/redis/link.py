@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from wsgw.errors import StoreUnavailable
 from wsgw.settings import Settings
+from wsgw.stores.redis.address import CLUSTER, SENTINEL
 from wsgw.stores.redis.backoff import Backoff
 from wsgw.stores.redis.command import Command, Script
 from wsgw.stores.redis.connect import Connector, ask, in_words
@@ -29,6 +30,9 @@ log = logging.getLogger("wsgw.redis")
 #: A batch is at most this many commands and about this many bytes, and this much may wait.
 BATCH, BATCH_BYTES = 1000, 1_000_000
 WAITING, WAITING_BYTES = 100_000, 64_000_000
+
+#: How often Sentinel is asked whether the master is still the same.
+WATCH_SECONDS = 1.0
 
 #: Commands about no key: any node of a cluster may answer.
 KEYLESS = frozenset(("PING", "TIME", "INFO", "SCRIPT", "CONFIG", "CLIENT", "DBSIZE", "HELLO", "FLUSHALL", "ROLE"))
@@ -59,7 +63,7 @@ class Link:
         self._seconds = settings.redis_seconds
         self._now = now
         self._connector = Connector(settings)
-        self._cluster = self._connector.target.kind == "cluster"
+        self._cluster = self._connector.target.kind == CLUSTER
         self._where = ", ".join(map(str, self._connector.target.addresses))
         self._check_key = Keys(settings.redis_prefix).announcements
         self._exchange: Exchange | None = None
@@ -67,6 +71,7 @@ class Link:
         self._waiting_bytes = 0
         self._worker: asyncio.Task[None] | None = None
         self._probe: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
         self._backoff = Backoff(now)
         self._subscriptions: set[Subscription] = set()
         self._closed = False
@@ -87,12 +92,15 @@ class Link:
             text = in_words(error, self._where)
             await self.close()
             raise StoreUnavailable(text) from error
+        if self._connector.target.kind == SENTINEL:
+            self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
     async def close(self) -> None:
         """Send what still waits, as far as Redis answers in time, and disconnect."""
         self._closed = True
         for subscription in list(self._subscriptions):
             await subscription.close()
+        await _ended(self._watcher, 0)
         await _ended(self._probe, 0)
         await _ended(self._worker, 2 * self._seconds)
         self.away, self.reason = True, "closed"
@@ -211,6 +219,9 @@ class Link:
     # ---- away and back
 
     def _lose(self, reason: str, batch: Iterable[Command]) -> None:
+        if self.away:
+            self._fail(batch, reason)  # it was under way when Sentinel named another master
+            return
         self.away, self.reason = True, reason
         self.losses += 1
         log.warning("Redis is away: %s", reason)
@@ -234,6 +245,19 @@ class Link:
         log.warning("Redis is back")
         for told in self.on_back:
             _call(told)
+
+    async def _watch(self) -> None:
+        """Leave a master that Sentinel has replaced: it takes writes for up to ten seconds more, and loses them."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                named = await self._connector.named_master()
+            except (RedisError, OSError, StoreUnavailable):
+                continue  # Sentinel is not needed as long as Redis answers
+            if not self.away and self._exchange is not None and not self._exchange.serves(named):
+                self._lose(f"Sentinel names another master, {named}", [])
+                for subscription in self._subscriptions:
+                    subscription.drop()
 
     async def _connect(self) -> None:
         servers = await self._connector.servers()

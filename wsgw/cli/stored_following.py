@@ -1,0 +1,66 @@
+"""What `wsgw import` has stored, for a gateway that serves it: read at the start, and again whenever it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+from wsgw.cli.stored_definitions import TOPIC, StoredDefinitions
+from wsgw.errors import StoreUnavailable
+from wsgw.formats.parse import Parsed
+from wsgw.settings import Settings
+from wsgw.stores.base import Documents
+from wsgw.stores.document_store import document_store, place_of
+
+log = logging.getLogger("wsgw")
+
+#: How often the revision is looked at, seconds: an announcement may be lost, and a data directory has none.
+_EVERY = 2.0
+
+
+class Stored:
+    """What is stored where `settings` say, as it was read last in `parsed`; empty where they name no store."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.parsed = Parsed()
+        self._settings = settings
+        self._definitions: StoredDefinitions | None = None
+        self._hint = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Read it for the first time, over a connection of its own. Raises StoreUnavailable."""
+        if place_of(self._settings):
+            async with document_store(self._settings) as store:
+                self._definitions = StoredDefinitions(store.documents, store.place)
+                self.parsed = await self._definitions.read(os.environ)
+
+    def announced(self, topic: str) -> None:
+        """A node has said that `topic` changed; "": something may have been missed."""
+        if topic in ("", TOPIC):
+            self._hint.set()
+
+    async def follow(self, documents: Documents, changed: Callable[[], object]) -> None:
+        """Call `changed` each time that `parsed` is another, until cancelled. `documents` is the gateway's own store."""
+        if self._definitions is None:
+            return
+        self._definitions.documents = documents
+        while True:
+            try:
+                async with asyncio.timeout(_EVERY):
+                    await self._hint.wait()
+            except TimeoutError:
+                pass
+            self._hint.clear()
+            try:
+                if not await self._definitions.changed():
+                    continue
+                self.parsed = await self._definitions.read(os.environ)
+            except StoreUnavailable:
+                # What is served stays; whether the store is away is said elsewhere.
+                continue
+            except Exception:
+                log.exception("what is stored could not be read")
+                continue
+            changed()
