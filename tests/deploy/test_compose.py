@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import re
 import shutil
 import subprocess
@@ -12,13 +12,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import aiohttp
 import pytest
+import redis.asyncio
 import yaml
 
 from tests.harness.ports import free_port
 from tests.harness.raw_websocket import RawWebSocket
+from tests.harness.redis_server import need_redis
 from tests.harness.serving import serving
+from wsgw.ids import read_connection_id
 from wsgw.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
@@ -129,8 +134,6 @@ async def node_of(url: str) -> tuple[str, RawWebSocket]:
             except (OSError, EOFError):
                 await asyncio.sleep(0.05)
     await client.send_json({"action": "ping"})
-    from wsgw.ids import read_connection_id
-
     named = read_connection_id((await client.receive_json())["connectionId"])
     assert named is not None
     return named.node, client
@@ -190,34 +193,57 @@ def test_the_rights_are_those_that_the_documentation_gives():
     assert rights[0] in (ROOT / "docs/operations.md").read_text()
 
 
-async def test_a_node_lives_with_the_rights_that_it_gets(tmp_path: Path):
-    server = shutil.which("redis-server")
-    if server is None:
-        pytest.skip("redis-server is missing: apt-get install redis-server")
-    users, file, port = tmp_path / "users.acl", tmp_path / "redis.conf", free_port()
-    users.write_text(acl("password") + "user watcher on nopass ~* &* +@all\n")
+@asynccontextmanager
+async def restricted_redis(directory: Path, password: str) -> AsyncIterator[int]:
+    """A redis-server with the composition's files; gives its port. The user `watcher` may do everything."""
+    need_redis()
+    users, file, port = directory / "users.acl", directory / "redis.conf", free_port()
+    users.write_text(acl(password) + "user watcher on nopass ~* &* +@all\n")
     text = (COMPOSE / "redis.conf").read_text().replace("/usr/local/etc/redis/users.acl", str(users))
-    file.write_text(f"{text}\nport {port}\nbind 127.0.0.1\ndir {tmp_path}\n")
-    redis = await asyncio.create_subprocess_exec(server, file, stdout=asyncio.subprocess.PIPE)
+    file.write_text(f"{text}\nport {port}\nbind 127.0.0.1\ndir {directory}\n")
+    server = await asyncio.create_subprocess_exec(need_redis(), file, stdout=asyncio.subprocess.PIPE)
     try:
-        assert redis.stdout is not None
-        while b"Ready to accept" not in await asyncio.wait_for(redis.stdout.readline(), 10):
-            pass
-        url = f"redis://wsgw@127.0.0.1:{port}/0"
-        os.environ["WSGW_REDIS_PASSWORD"] = "password"
-        options = ["--redis", url, "--cluster-secret", "s" * 32, "--account-rate", "1000"]
-        chat = ROOT / "examples/chat/wsgw.yaml"
-        async with serving(chat, *options) as one, serving(chat, *options) as two:
-            del one, two
-        denied = subprocess.run(
-            ["redis-cli", "-p", str(port), "--user", "watcher", "--pass", "x", "--no-auth-warning", "ACL", "LOG"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-        assert denied.stdout.strip() in ("", "(empty array)")
+        assert server.stdout is not None
+        said = []
+        async with asyncio.timeout(10):
+            while not said or "Ready to accept" not in said[-1]:
+                said.append((await server.stdout.readline()).decode())
+                assert said[-1], said
+        yield port
     finally:
-        os.environ.pop("WSGW_REDIS_PASSWORD", None)
-        redis.kill()
-        await redis.communicate()
+        with contextlib.suppress(ProcessLookupError):
+            server.kill()
+        await server.communicate()
+
+
+async def test_nodes_live_with_the_rights_that_they_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WSGW_REDIS_PASSWORD", "password")
+    file = tmp_path / "wsgw.yaml"
+    definition = yaml.safe_load((COMPOSE / "wsgw.yaml").read_text())
+    routes = definition["apis"]["chat"]["routes"]
+    definition["apis"]["chat"]["routes"] = {"ping": routes["ping"]}
+    file.write_text(yaml.safe_dump(definition))
+    async with restricted_redis(tmp_path, "password") as port, aiohttp.ClientSession() as session:
+        url = f"redis://wsgw@127.0.0.1:{port}/0"
+        options = ["--redis", url, "--cluster-secret", "s" * 32, "--account-rate", "1000", "--lease-seconds", "1"]
+        async with serving(file, *options) as one, serving(file, *options) as two:
+            client = await one.connect("/chat/prod")
+            await client.send_json({"action": "ping"})
+            id = quote((await client.receive_json())["connectionId"])
+            async with session.post(f"{two.ready['data']}/chat/prod/@connections/{id}", data=b"across") as answer:
+                assert answer.status == 200
+            assert await client.receive_text() == "across"
+            one.signal(9)
+            await two.says(one.ready["node"])  # the survivor takes its book over
+        await asyncio.to_thread(import_definitions, file, url)
+        watcher = redis.asyncio.Redis(port=port, username="watcher", password="any")
+        async with watcher:
+            denied = await watcher.acl_log()
+        assert [(one["reason"], one["object"]) for one in denied] == []
+
+
+def import_definitions(file: Path, url: str) -> None:
+    """`wsgw import`, which writes what the nodes read."""
+    command = [sys.executable, "-m", "wsgw", "import", str(file), "--redis", url]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert said.returncode == 0, said.stderr

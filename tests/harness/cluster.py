@@ -131,8 +131,10 @@ class ClusterUnderTest:
     async def churning(self, pause: float = 0.05) -> AsyncIterator[None]:
         """Meanwhile, clients come and go: they say goodbye with codes of theirs, or drop, and others connect."""
 
+        over = False
+
         async def churn() -> None:
-            while True:
+            while not over:
                 await asyncio.sleep(pause)
                 if self.open:
                     client = random.choice(self.open)
@@ -147,10 +149,9 @@ class ClusterUnderTest:
         try:
             yield
         finally:
-            churning.cancel()
-            await asyncio.wait([churning])
-            if not churning.cancelled():
-                churning.result()
+            # Cancelled, it could leave a client that is connected and that nobody knows of.
+            over = True
+            await churning
 
     # ---- callers
 
@@ -241,9 +242,13 @@ class ClusterUnderTest:
         """Wait until the books in Redis hold just the connections that are open; gives how long that took."""
         began = self.now()
         while (found := await self.registered(redis)) != (expected := {client.id for client in self.open}):
-            assert self.now() - began < seconds, (
-                f"after {seconds} s {len(found - expected)} ghosts and {len(expected - found)} missing"
-            )
+            if self.now() - began > seconds:
+                wrong = sorted(found ^ expected)
+                about = [event for event in self.history if wrong[0] in str(event) and not isinstance(event, Sample)]
+                raise AssertionError(
+                    f"after {seconds} s {len(found - expected)} ghosts and {len(expected - found)} missing, "
+                    f"of them {wrong[0]}: {about}"
+                )
             await asyncio.sleep(0.05)
         return self.now() - began
 

@@ -32,7 +32,8 @@ class NodeUnderTest:
 
     @property
     def running(self) -> bool:
-        return self.served is not None and self.served.process.returncode is None
+        """It was ready, and has not ended since."""
+        return self.served is not None and bool(self.served.ready) and self.served.process.returncode is None
 
     @property
     def url(self) -> str:

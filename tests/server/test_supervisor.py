@@ -157,6 +157,7 @@ async def test_whoever_connects_while_there_is_no_worker_is_served_by_the_next(w
         await until(lambda: len(pids(gateway)) == 1)
         os.kill(pids(gateway)[0], signal.SIGKILL)
         _, pid = await greeting(gateway)
+        await until(lambda: len(pids(gateway)) == 2)
         assert pid == pids(gateway)[1]
 
 

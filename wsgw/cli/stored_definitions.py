@@ -51,7 +51,7 @@ class StoredDefinitions:
         return await self.documents.revision() != self._seen
 
     async def read(self, env: Mapping[str, str]) -> Parsed:
-        """All that is stored, what cannot be used as a finding; `env` answers for `${NAME}`. Raises StoreUnavailable."""
+        """All that is stored; `env` fills in `${NAME}`. What cannot be used is a finding. Raises StoreUnavailable."""
         # First: what is stored while this reads counts as a change.
         revision = await self.documents.revision()
         documents, keys, tokens = [await self.documents.all(kind) for kind in (API, ACCESS_KEY, MANAGEMENT_TOKEN)]

@@ -42,7 +42,7 @@ class Stored:
             self._hint.set()
 
     async def follow(self, documents: Documents, changed: Callable[[], object]) -> None:
-        """Call `changed` each time that `parsed` is another, until cancelled. `documents` is the gateway's own store."""
+        """Call `changed` each time that `parsed` is another; `documents` is the gateway's own store."""
         if self._definitions is None:
             return
         self._definitions.documents = documents

@@ -140,6 +140,16 @@ async def test_a_redis_that_starts_again_empty_is_used_again(server, join):
     await until(lambda: "definitions" in owner.heard)
 
 
+async def test_more_than_redis_would_hold_for_a_node_is_asked_all_the_same(server, join):
+    """Redis closes a subscriber that it has 32 MB for; this is twice that, in one turn."""
+    asker, owner = await join(server.url, "aaaa", bus_seconds=20), await join(server.url, "bbbb", bus_seconds=20)
+    texts = [b"%d" % number for number in range(60)]
+    answers = [asker.bus.ask("bbbb", post("c", bytes(1 << 20) + text)) for text in texts]
+    assert [answer.status for answer in await asyncio.gather(*answers)] == [200] * 60
+    assert [question.data[1 << 20 :] for question in owner.asked] == texts
+    assert asker.bus.gaps + owner.bus.gaps == 0
+
+
 class ListensThrough(Link):
     """A Link that listens over another one."""
 

@@ -60,42 +60,45 @@ class RedisBus:
         self._seconds = settings.bus_seconds
         self._redis_seconds = settings.redis_seconds
         self._every = settings.bus_heartbeat_seconds
-        self._lease_seconds = settings.lease_seconds
         self._wire = Wire(settings.cluster_secret)
         self._senders = Senders()
         self._nonce = secrets.randbits(62)
         self._sequence = 0
-        self._announcements = Announcements(link, keys, self._wire, self._told, self._refused, self._every, now)
         self._complaints = Complaints(now)
+        self._outbox = Outbox(self._send)
+        self._pending = Pending(self._outbox.ask)
+        self._absent = Absent(link, keys, settings.lease_seconds, now)
+        self._announcements = Announcements(link, keys, self._wire, self._told, self._refused, self._every, now)
+        self._name = ""
+        self._own = self._new_ear()
 
     # ---- life
 
     async def open(self) -> None:
         """Listen. Raises StoreUnavailable."""
-        self._outbox = Outbox(self._send)
-        self._pending = Pending(self._outbox.ask)
-        self._absent = Absent(self._link, self._keys, self._lease_seconds, self._now)
+        self._absent.doubt()
         self._link.on_away.append(self._away)
         self._link.on_back.append(self._absent.doubt)
-        self._own = self._new_ear()
         await self._announcements.open()
-        await self._own.open()
+        await self._listen()
 
     async def close(self) -> None:
         """Stop listening; what is pending fails. Again is nothing."""
         if self._away in self._link.on_away:
             self._link.on_away.remove(self._away)
             self._link.on_back.remove(self._absent.doubt)
-        self._pending.fail_all("the bus is closed")
+        self._fail_all("the bus is closed")
         await self._own.close()
         await self._announcements.close()
 
     async def move(self) -> None:
-        """`node()` gives another name now: listen there, and no longer under the old one. Raises StoreUnavailable."""
-        self._pending.fail_all("this node has got another name")
+        """`node()` gives another name now: listen there, and no longer under the old one.
+
+        Raises StoreUnavailable: call it again, until then nothing is heard.
+        """
+        self._fail_all("this node has got another name")
         await self._own.close()
-        self._own = self._new_ear()
-        await self._own.open()
+        await self._listen()
 
     def tick(self) -> None:
         """End what has waited too long, beat, notice silence. To be called some times a second."""
@@ -107,7 +110,7 @@ class RedisBus:
             # What was asked was published, but no answer comes. Is Redis still there? A command finds out.
             self._own.beat(now, self._redis_seconds)
         if self._pending and not self._own.hears:
-            self._pending.fail_all("the bus is not heard")
+            self._fail_all("the bus is not heard")
 
     @property
     def hears(self) -> bool:
@@ -153,7 +156,7 @@ class RedisBus:
         if parcel.questions:
             # The first has waited longest: here, if its node had been asked too much already.
             seconds = self._pending.until(parcel.questions[0][0], now) - now
-        batch = Batch(self._node(), self._nonce, self._sequence, now, seconds, parcel.questions, parcel.answers)
+        batch = Batch(self._name, self._nonce, self._sequence, now, seconds, parcel.questions, parcel.answers)
         channel = self._keys.channel(node)
         sent = self._link.publish(channel, self._wire.write(channel, batch))
         sent.add_done_callback(partial(self._sent, node, parcel))
@@ -175,27 +178,36 @@ class RedisBus:
             else:
                 self._pending.fail(number, f"node {node} does not listen")
 
+    def _fail_all(self, reason: str) -> None:
+        self._outbox.forget_questions()
+        self._pending.fail_all(reason)
+
     def _away(self, reason: str) -> None:
-        self._pending.fail_all("Redis is away")
+        self._fail_all("Redis is away")
 
     # ---- hearing
 
+    async def _listen(self) -> None:
+        self._name = self._node()
+        self._own = self._new_ear()
+        await self._own.open()
+
     def _new_ear(self) -> Ear:
-        channel = self._keys.channel(self._node())
+        channel = self._keys.channel(self._name)
         self._proof = self._now()
         return Ear(
             self._link, channel, partial(self._heard, channel), self._lost, self._beat, every=self._every, now=self._now
         )
 
     def _beat(self) -> None:
-        self._send(self._node(), Parcel())
+        self._send(self._name, Parcel())
 
     def _lost(self) -> None:
         self.gaps += 1
         self._absent.doubt()
         # What is published from here on comes over the new subscription.
         self._proof = self._now()
-        self._pending.fail_all("the bus was interrupted")
+        self._fail_all("the bus was interrupted")
 
     def _heard(self, channel: str, data: bytes) -> None:
         try:

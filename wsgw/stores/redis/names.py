@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from wsgw.errors import StoreUnavailable
+
+LookUp = Callable[[str, int], Coroutine[Any, Any, Any]]
 
 
 class Names:
@@ -17,7 +20,8 @@ class Names:
     resolver that hangs would soon have all threads that the process has for look-ups.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, look_up: LookUp | None = None) -> None:
+        self._look_up = look_up
         self._asked: dict[str, asyncio.Future[Any]] = {}
 
     async def found(self, host: str, port: int) -> None:
@@ -27,7 +31,8 @@ class Names:
             return
         asked = self._asked.get(host)
         if asked is None:
-            asked = self._asked[host] = asyncio.ensure_future(asyncio.get_running_loop().getaddrinfo(host, port))
+            look_up = self._look_up or asyncio.get_running_loop().getaddrinfo
+            asked = self._asked[host] = asyncio.ensure_future(look_up(host, port))
             asked.add_done_callback(lambda done: self._answered(host, done))
         await asyncio.wait([asked])
         error = asked.exception()

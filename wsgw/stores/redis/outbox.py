@@ -30,7 +30,6 @@ class Outbox:
 
     def __init__(self, send: Callable[[str, Parcel], None]) -> None:
         self._send = send
-        self._loop = asyncio.get_running_loop()
         self._parcels: dict[str, Parcel] = {}
 
     def ask(self, node: str, number: int, question: Question) -> None:
@@ -41,9 +40,10 @@ class Outbox:
         parcel = self._parcel(node, _ITEM + len(answer.data))
         parcel.answers.append((number, answer))
 
-    def forget(self) -> None:
-        """Drop what has not left yet: nobody waits for it any more."""
-        self._parcels.clear()
+    def forget_questions(self) -> None:
+        """Drop those that have not left yet: their askers have been told that they failed."""
+        for parcel in self._parcels.values():
+            parcel.questions.clear()
 
     def _parcel(self, node: str, size: int) -> Parcel:
         parcel = self._parcels.get(node)
@@ -55,7 +55,7 @@ class Outbox:
             parcel = None
         if parcel is None:
             if not self._parcels:
-                self._loop.call_soon(self._flush)
+                asyncio.get_running_loop().call_soon(self._flush)
             parcel = self._parcels[node] = Parcel()
         parcel.size += size
         return parcel
@@ -63,4 +63,5 @@ class Outbox:
     def _flush(self) -> None:
         parcels, self._parcels = self._parcels, {}
         for node, parcel in parcels.items():
-            self._send(node, parcel)
+            if parcel.questions or parcel.answers:
+                self._send(node, parcel)

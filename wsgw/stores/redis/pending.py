@@ -40,7 +40,6 @@ class Pending:
 
     def __init__(self, send: Callable[[str, int, Question], None]) -> None:
         self._send = send
-        self._loop = asyncio.get_running_loop()
         # Numbers begin anywhere: an answer to an earlier process of the same name is an answer to nobody here.
         self._numbers = count(secrets.randbits(62))
         self._asked: dict[int, _Asked] = {}
@@ -67,7 +66,7 @@ class Pending:
 
     def ask(self, node: str, question: Question, until: float) -> asyncio.Future[Answer]:
         """`until` must not be earlier than that of any question before."""
-        answer: asyncio.Future[Answer] = self._loop.create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         number = next(self._numbers)
         size = _ITEM + len(question.data)
         asked = self._asked[number] = _Asked(answer, until, node, size)
@@ -110,23 +109,31 @@ class Pending:
             if asked.until > now:
                 break
             overdue.append(number)
-        for number in overdue:
-            self.fail(number, "no answer in time")
-        return len(overdue)
+        # All of them first: room that one leaves is not for another that has ended too.
+        ended = [self._asked.pop(number) for number in overdue]
+        for asked in ended:
+            self._leave(asked)
+            refuse(asked.answer, "no answer in time")
+        return len(ended)
 
     def _end(self, number: int) -> _Asked | None:
         asked = self._asked.pop(number, None)
-        # What is still held stays so, and is passed over when its turn comes.
-        if asked is not None and asked.sent:
-            node = asked.node
-            left = self._open[node] - asked.size
-            if left:
-                self._open[node] = left
-            else:
-                del self._open[node]
-            if node in self._held:
-                self._release(node)
+        if asked is not None:
+            self._leave(asked)
         return asked
+
+    def _leave(self, asked: _Asked) -> None:
+        """Make room for what is held. What is held itself stays so, and is passed over when its turn comes."""
+        if not asked.sent:
+            return
+        node = asked.node
+        left = self._open[node] - asked.size
+        if left:
+            self._open[node] = left
+        else:
+            del self._open[node]
+        if node in self._held:
+            self._release(node)
 
     def _release(self, node: str) -> None:
         held = self._held[node]

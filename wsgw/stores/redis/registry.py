@@ -130,13 +130,14 @@ class RedisConnections:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         if not self._token:
-            return  # It never joined.
+            return  # It never joined, or has left.
         self._link.on_away.remove(self._away)
         self._link.on_back.remove(self._back)
         for book in list(self._orphans.values()):
             await book.close()
         if not self.own.lost:
             await self._leave()
+        self._token = ""
 
     async def _leave(self) -> None:
         await self.own.close()

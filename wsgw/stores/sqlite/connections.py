@@ -30,8 +30,6 @@ class SqliteConnections:
     `on_fenced` is never called. `garbage` counts entries that could not be read. `wall` gives epoch seconds.
     """
 
-    own: Book
-
     def __init__(self, database: Database, wall: Callable[[], float] = time.time) -> None:
         self.on_orphaned: Callable[[Book], None] = lambda book: None
         self.on_fenced: Callable[[], None] = lambda: None
@@ -41,6 +39,9 @@ class SqliteConnections:
         self._wall = wall
         self._changes = Changes(database)
         self._orphans: list[asyncio.Handle] = []
+        #: This node's; until it has joined, one that nothing is written to.
+        self.own = self._book("")
+        self.own.lost = True
 
     @property
     def resyncs(self) -> int:
