@@ -1,10 +1,10 @@
 """Pushes from one node to another over Redis, without their sockets: wsgw's bus beside a plain one, in the same run.
 
-    python loadtest/bus.py [--seconds 5] [--in-flight 256] [--trials 3] [--data 111]
+    python loadtest/bus.py [--seconds 5] [--in-flight 256] [--trials 3] [--data 111] [--rate 7500]
 
 Three processes on the machine's cores: redis-server, the node that asks, the node that is asked and answers at once.
-Closed loop for throughput, with so many questions in flight; then an open loop at half of what was reached, whose
-latencies count from when a question was due. Targets alternate from trial to trial and the median is given. CPU is
+Closed loop for throughput, with so many questions in flight; then an open loop at half of what was reached, or at
+--rate if that is less, whose latencies count from when a question was due. Targets alternate from trial to trial and the median is given. CPU is
 microseconds of each process for one push.
 
 The baseline is what everybody would write: redis-py's asyncio client, one PUBLISH with JSON for each push, `listen()`
@@ -238,7 +238,7 @@ async def trial(target: str, url: str, options: argparse.Namespace) -> Result:
     before = await cpu()
     done, failed, elapsed = await closed_loop(push, options.in_flight, options.seconds)
     asker, owner, server = ((b - a) / done * 1e6 for a, b in zip(before, await cpu(), strict=True))
-    half = done / elapsed / 2
+    half = min(done / elapsed / 2, options.rate)
     latencies, failed_at_half = await open_loop(push, half, options.seconds)
     ours.send("end")
     await node.close()
@@ -265,6 +265,7 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--trials", type=int, default=3)
     parser.add_argument("--data", type=int, default=111, help="bytes of a push")
+    parser.add_argument("--rate", type=float, default=7500, help="most pushes a second of the open loop")
     options = parser.parse_args()
     program = shutil.which("redis-server")
     if program is None:

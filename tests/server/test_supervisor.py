@@ -20,6 +20,7 @@ from yarl import URL
 
 from tests.harness.serving import DidNotStart, Served
 from tests.harness.until import until
+from tests.harness.workers import end_all
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,15 +54,7 @@ async def supervised(workers: Does, *settings: str, count: int = 2, ready: bool 
             await one.started()
         yield one
     finally:
-        if one.process.returncode is None:
-            # Twice: at once.
-            one.signal(signal.SIGTERM)
-            one.signal(signal.SIGINT)
-            await one.ended()
-        await one.close()
-        # It ends when the last worker has.
-        assert one.process.stdout is not None
-        await one.process.stdout.read()
+        await end_all(one)
 
 
 def pids(served: Served, text: str = "serving", slot: int | None = None) -> list[int]:

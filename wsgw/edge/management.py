@@ -74,11 +74,11 @@ class Management:
             self._push.wall_ms(),
         )
         try:
-            known = self._checked(request, live, connection_id)
-            if self._account is not None or known is None:
-                self._node.start(self._wait(request, connection_id, live, record, door))
+            target = self._checked(request, live, connection_id)
+            if self._account is None and isinstance(target, Connection):
+                self._here(request, target, live, record, door)
             else:
-                self._here(request, known, live, record, door)
+                self._node.start(self._wait(request, target, live, record, door))
         except GatewayError as error:
             self._refuse(request, live, record, door, error)
 
@@ -94,49 +94,49 @@ class Management:
             self._finish(record, door, _success(record, 204, b""))
 
     async def _wait(
-        self, request: Request, connection_id: str, live: LiveStage, record: Invocation, door: Door
+        self, request: Request, target: Connection | str, live: LiveStage, record: Invocation, door: Door
     ) -> None:
         """What cannot be done at once: ask the account's bucket, or the node that holds the connection."""
         try:
             if self._account is not None and not await allowed(self._buckets, ACCOUNT_KEY, self._account):
                 raise LimitExceeded(detail="account_throttle")
-            if self._push.elsewhere(connection_id):
-                await self._elsewhere(request, connection_id, live, record, door)
+            if isinstance(target, str):
+                await self._elsewhere(request, target, live, record, door)
             else:
-                self._here(request, self._push.find(connection_id, live.api_id), live, record, door)
+                self._here(request, target, live, record, door)
         except GatewayError as error:
             self._refuse(request, live, record, door, error)
 
-    async def _elsewhere(
-        self, request: Request, connection_id: str, live: LiveStage, record: Invocation, door: Door
-    ) -> None:
+    async def _elsewhere(self, request: Request, node: str, live: LiveStage, record: Invocation, door: Door) -> None:
+        connection_id = record.connection.id
         if request.method == "POST":
             binary = is_binary_type(request.header("content-type"))
-            await self._push.ask(Question("POST", connection_id, live.api_id, request.body, binary))
+            await self._push.ask(node, Question("POST", connection_id, live.api_id, request.body, binary))
             self._finish(record, door, _posted(record))
         elif request.method == "GET":
             described = await self._push.get(connection_id, live.api_id)
             self._finish(record, door, _success(record, 200, _pretty(described)))
         else:
-            await self._push.ask(Question("DELETE", connection_id, live.api_id))
+            await self._push.ask(node, Question("DELETE", connection_id, live.api_id))
             self._finish(record, door, _success(record, 204, b""))
 
-    def _checked(self, request: Request, live: LiveStage, connection_id: str) -> Connection | None:
+    def _checked(self, request: Request, live: LiveStage, connection_id: str) -> Connection | str:
         """The connection that is meant, once it is known to be a good request by somebody who may. Raises otherwise.
 
-        None: it is not here, but may be on another node.
+        A string: it is not here, but may be on the other node that has this name.
         """
         if request.method not in ("POST", "GET", "DELETE"):
             raise Forbidden(detail="method_not_allowed")
         known = self._push.local(connection_id)
         home = known.slot.live if known is not None else None
+        node = self._node.name
         if home is not None:
             tag = home.api_tag
         else:
             read = read_connection_id(connection_id)
             if read is None:
                 raise BadRequest(f"Invalid connectionId: {connection_id}", detail="invalid_connection_id")
-            tag = read.tag
+            node, tag = read
         limit = live.limits.message_bytes
         if request.method == "POST" and limit and len(request.body) > limit:
             raise RequestTooLarge
@@ -150,8 +150,8 @@ class Management:
         # The id itself says its API, so this answer is the same whether or not such a connection exists.
         if tag != live.api_tag:
             raise Forbidden(detail="connection_of_another_api")
-        if known is None and self._push.elsewhere(connection_id):
-            return None
+        if known is None and self._push.other(node):
+            return node
         # A tag is 24 bits: another API may have the same. Where the connection's stage is gone, so is it.
         if known is None or home is None or home.api_id != live.api_id:
             raise Gone

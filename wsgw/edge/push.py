@@ -91,8 +91,8 @@ class Push:
         Raises BadRequest, Gone, LimitExceeded, RequestTooLarge; ServiceUnavailable if its node does not answer: the
         client may then have it or not.
         """
-        if self.elsewhere(connection_id):
-            await self.ask(Question("POST", connection_id, "", data, is_binary))
+        if node := self.elsewhere(connection_id):
+            await self.ask(node, Question("POST", connection_id, "", data, is_binary))
             return
         connection = self.find(connection_id)
         if self.send(connection, data, is_binary):
@@ -112,8 +112,8 @@ class Push:
 
     async def row(self, connection_id: str, api_id: str = "") -> dict[str, Any]:
         """As `get`, with `apiId` and `stage`."""
-        if self.elsewhere(connection_id):
-            answer = await self.ask(Question("GET", connection_id, api_id))
+        if node := self.elsewhere(connection_id):
+            answer = await self.ask(node, Question("GET", connection_id, api_id))
             row: dict[str, Any] = orjson.loads(answer.data)
             return row
         return self._row(self.find(connection_id, api_id or None))
@@ -124,31 +124,33 @@ class Push:
 
     async def delete(self, connection_id: str) -> None:
         """Close the connection with 1000."""
-        if self.elsewhere(connection_id):
-            await self.ask(Question("DELETE", connection_id))
+        if node := self.elsewhere(connection_id):
+            await self.ask(node, Question("DELETE", connection_id))
             return
         self.find(connection_id).end_normally()
 
     # ---- other nodes
 
-    def elsewhere(self, connection_id: str) -> bool:
-        """Whether the id names another node, which can be asked."""
-        if self._bus is None or self._node.get(connection_id) is not None:
-            return False
-        read = read_connection_id(connection_id)
-        return read is not None and read.node != self._node.name
+    def other(self, node: str) -> bool:
+        """Whether `node`, as a connection id names it, is another one, which can be asked."""
+        return node != self._node.name and self._bus is not None
 
-    async def ask(self, question: Question) -> Answer:
-        """Ask the connection's node. Raises Gone, LimitExceeded, RequestTooLarge; ServiceUnavailable for no answer."""
-        read = read_connection_id(question.connection_id)
+    def elsewhere(self, connection_id: str) -> str:
+        """The other node that the id names; "" if it is none, or this one."""
+        if self._bus is None or self._node.get(connection_id) is not None:
+            return ""
+        read = read_connection_id(connection_id)
+        return read.node if read is not None and self.other(read.node) else ""
+
+    async def ask(self, node: str, question: Question) -> Answer:
+        """Ask another node. Raises Gone, LimitExceeded, RequestTooLarge; ServiceUnavailable for no answer."""
         assert self._bus is not None
-        assert read is not None
         try:
-            answer = await self._bus.ask(read.node, question)
+            answer = await self._bus.ask(node, question)
         except StoreUnavailable as error:
-            raise ServiceUnavailable(detail=f"node {read.node} did not answer: {error}") from error
+            raise ServiceUnavailable(detail=f"node {node} did not answer: {error}") from error
         if answer.status >= 300:
-            raise _REFUSALS.get(answer.status, ServiceUnavailable)(detail=f"node {read.node}: {answer.status}")
+            raise _REFUSALS.get(answer.status, ServiceUnavailable)(detail=f"node {node}: {answer.status}")
         return answer
 
     def answer(self, question: Question, answer: Callable[[Answer], None]) -> None:

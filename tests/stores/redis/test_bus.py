@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -90,7 +91,7 @@ async def test_what_no_message_may_hold_is_too_large(join):
 
 
 async def test_the_largest_question_that_is_sent_is_read(join):
-    asker, owner = await join("aaaa", redis_seconds=1), await join("bbbb")
+    asker, owner = await join("aaaa"), await join("bbbb")
     owner.reply = lambda question: Answer(200)
     assert (await asker.bus.ask("bbbb", post("c" * 36, bytes(MOST_BYTES - 4096)))).status == 200
 
@@ -105,6 +106,38 @@ async def test_more_questions_than_may_wait_fail_at_once(join, monkeypatch):
         await more
     assert [one.status for one in await asyncio.gather(*first)] == [200] * 3
     assert len(owner.asked) == 3
+
+
+async def test_before_it_is_open_and_after_it_is_closed_nothing_can_be_asked(server, join):
+    node = await join("aaaa")
+    new = redis_node(server.url, "eeee").bus
+    await node.bus.close()
+    for bus in (new, node.bus):
+        assert not bus.hears
+        with pytest.raises(StoreUnavailable):
+            await bus.ask("aaaa", post("c"))
+        bus.tick()
+
+
+async def test_questions_that_are_told_of_as_failed_are_not_sent(join):
+    asker, owner = await join("aaaa"), await join("bbbb")
+    answer = asker.bus.ask("bbbb", post("c", b"never"))
+    asker.bus._lost()
+    with pytest.raises(StoreUnavailable):
+        await answer
+    assert (await asker.bus.ask("bbbb", post("c", b"later"))).status == 200
+    assert [question.data for question in owner.asked] == [b"later"]
+
+
+async def test_a_failure_that_nobody_waits_for_is_not_logged(join, clock, caplog):
+    asker, owner = await join("aaaa"), await join("bbbb")
+    owner.reply = None
+    asker.bus.ask("bbbb", post("c"))
+    clock.now += 3
+    asker.bus.tick()
+    gc.collect()
+    assert asker.bus.expired == 1
+    assert caplog.records == []
 
 
 # ---- nobody listens

@@ -109,7 +109,7 @@ async def test_killed_subscriptions_lose_no_answer_silently(server, join):
 
 async def test_a_frozen_redis_ends_every_question_within_a_second(server, join):
     """R-05, at the bus."""
-    asker, owner = await join(server.url, "aaaa"), await join(server.url, "bbbb")
+    asker, owner = [await join(server.url, name, redis_seconds=0.25) for name in ("aaaa", "bbbb")]
     asking = Asking(asker, owner)
     await goes_on(asking)
     asking.slowest = 0.0
@@ -173,7 +173,9 @@ async def test_a_subscription_that_is_only_half_there_is_made_anew(server, join)
     """R-08: commands pass, what is published does not, and no end of a connection says so."""
     every = 0.4
     with FaultProxy("127.0.0.1", server.port) as proxy:
-        link = ListensThrough(Settings(redis=server.url), Link(Settings(redis=f"redis://{proxy.address}")))
+        link = ListensThrough(
+            Settings(redis=server.url, redis_seconds=1), Link(Settings(redis=f"redis://{proxy.address}"))
+        )
         asker = await join(server.url, "aaaa", link, bus_heartbeat_seconds=every)
         owner = await join(server.url, "bbbb", bus_heartbeat_seconds=every)
         assert (await asker.bus.ask("bbbb", post("c"))).status == 200
@@ -195,7 +197,7 @@ async def test_a_subscription_that_is_only_half_there_is_made_anew(server, join)
 async def test_silence_is_not_taken_for_a_fault_while_the_bus_is_well(server, join):
     every = 0.1
     nodes = [await join(server.url, name, bus_heartbeat_seconds=every) for name in ("aaaa", "bbbb", "cccc")]
-    await asyncio.sleep(10 * every)
+    await asyncio.sleep(10 * every)  # the time in which nothing happens
     assert [node.bus.gaps for node in nodes] == [0, 0, 0]
     assert [node.heard for node in nodes] == [[], [], []]
 

@@ -100,6 +100,8 @@ class Changes:
         batch, self._pending = self._pending, {}
         waiting, self._waiting = self._waiting, []
         if not batch:
+            # Nothing is left to write: whether the disk takes something again, the next entry will find out.
+            self._works(True)
             _tell(waiting, True)
             return
         self._in_flight = batch
@@ -110,9 +112,7 @@ class Changes:
         self, done: asyncio.Future[None], batch: Mapping[str, _Word], waiting: list[asyncio.Future[bool]]
     ) -> None:
         self._in_flight = None
-        failed_before = self.failing
-        self.failing = done.cancelled() or done.exception() is not None
-        self.recoveries += failed_before and not self.failing
+        self._works(not done.cancelled() and done.exception() is None)
         _tell(waiting, not self.failing)
         if not self.failing:
             if self._pending or self._waiting:
@@ -128,6 +128,10 @@ class Changes:
             else:
                 self._pending[connection_id] = word
         self._planned = asyncio.get_running_loop().call_later(_AGAIN, self._flush)
+
+    def _works(self, works: bool) -> None:
+        self.recoveries += works and self.failing
+        self.failing = not works
 
 
 def _tell(waiting: list[asyncio.Future[bool]], done: bool) -> None:

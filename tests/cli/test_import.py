@@ -1,0 +1,320 @@
+"""`wsgw import`: what it stores, what it refuses, and that a gateway serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.harness.raw_websocket import HandshakeRefused
+from tests.harness.redis_server import RedisServer
+from tests.harness.serving import DidNotStart, Served
+from wsgw.cli.main import main
+from wsgw.cli.stored_definitions import StoredDefinitions
+from wsgw.settings import Settings
+from wsgw.stores.document_store import document_store
+from wsgw.stores.memory_documents import MemoryDocuments
+
+CHAT = """
+apis:
+  %s:
+    protocol: WEBSOCKET
+    routeSelectionExpression: $request.body.action
+    routes:
+      ping: {integration: {type: MOCK, responseTemplates: {$default: '%s'}}, twoWay: true}
+"""
+KEYS = """
+accessKeys:
+  AKIDREFERENCE: {secret: "${CHAT_SECRET}", sessionToken: "x${CHAT_SESSION}"}
+  AKIDPLAIN: {secret: plain}
+managementTokens: ["${CHAT_TOKEN}", literal]
+"""
+
+
+@pytest.fixture(params=["data", "redis"])
+def where(request: pytest.FixtureRequest, tmp_path: Path, redis: RedisServer) -> tuple[str, str]:
+    """The option that says where to store: a directory, or a real Redis."""
+    return ("--data", str(tmp_path / "data")) if request.param == "data" else ("--redis", redis.url)
+
+
+@pytest.fixture
+def written(tmp_path: Path):
+    def write(text: str, name: str = "wsgw.yaml") -> str:
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    return write
+
+
+async def wsgw(*words: str, **environment: str) -> Result:
+    # In a thread: the command runs a loop of its own.
+    return await asyncio.to_thread(CliRunner().invoke, main, words, env=environment, catch_exceptions=False)
+
+
+async def stored(where: tuple[str, str]) -> SimpleNamespace:
+    """What stands in the store, as it is."""
+    settings = Settings(**{where[0].removeprefix("--"): where[1]})
+    async with document_store(settings) as store:
+        kinds = [await store.documents.all(kind) for kind in ("api", "accessKey", "managementToken")]
+        revision = await store.documents.revision()
+    apis, keys, tokens = kinds
+    return SimpleNamespace(apis=apis, keys=keys, tokens=sorted(tokens.values()), revision=revision)
+
+
+@asynccontextmanager
+async def serving(*words: str) -> AsyncIterator[Served]:
+    """`wsgw serve` with these words and no file."""
+    pipe = asyncio.subprocess.PIPE
+    command = [sys.executable, "-m", "wsgw", "serve", "--port", "0", "--control-port", "0", *words]
+    one = Served(await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe))
+    try:
+        await one.started()
+        yield one
+    finally:
+        await one.close()
+
+
+async def answer(gateway: Served, path: str = "/chat/prod") -> str:
+    client = await gateway.connect(path)
+    await client.send_json({"action": "ping"})
+    return await client.receive_text()
+
+
+# ---- what is stored
+
+
+async def test_it_says_what_was_stored_and_stores_the_document(where: tuple[str, str], written):
+    result = await wsgw("import", written(CHAT % ("chat", "pong")), *where)
+    assert (result.exit_code, result.output) == (0, "stored chat (revision 1)\n")
+    found = await stored(where)
+    assert list(found.apis) == ["chat"]
+    document = orjson.loads(found.apis["chat"])
+    assert (document["apiId"], document["protocolType"]) == ("chat", "WEBSOCKET")
+    assert [route["routeKey"] for route in document["routes"]] == ["ping"]
+
+
+async def test_an_api_is_replaced_whole_and_others_stay(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("chat", "old") + "      other: http://localhost/\n"), *where)
+    await wsgw("import", written(CHAT % ("shop", "shop")), *where)
+    result = await wsgw("import", written(CHAT % ("chat", "new")), *where)
+    assert result.output == "stored chat (revision 3)\n"
+    found = await stored(where)
+    assert sorted(found.apis) == ["chat", "shop"]
+    assert [route["routeKey"] for route in orjson.loads(found.apis["chat"])["routes"]] == ["ping"]
+
+
+async def test_references_to_secrets_stay_references_without_being_known_here(where: tuple[str, str], written):
+    result = await wsgw("import", written(KEYS), *where)
+    assert result.exit_code == 0
+    assert "plain" not in result.output
+    found = await stored(where)
+    assert orjson.loads(found.keys["AKIDREFERENCE"])["secret"] == "${CHAT_SECRET}"
+    assert orjson.loads(found.keys["AKIDREFERENCE"])["session_token"] == "x${CHAT_SESSION}"
+    assert orjson.loads(found.keys["AKIDPLAIN"])["secret"] == "plain"
+    assert found.tokens == [b"${CHAT_TOKEN}", b"literal"]
+
+
+async def test_management_tokens_are_replaced_all_together(where: tuple[str, str], written):
+    await wsgw("import", written("managementTokens: [one, two]"), *where)
+    await wsgw("import", written("managementTokens: [two, three]"), *where)
+    assert (await stored(where)).tokens == [b"three", b"two"]
+
+
+async def test_a_stage_is_stored_with_an_api_that_names_none(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("chat", "pong")), "--stage", "beta", *where)
+    assert orjson.loads((await stored(where)).apis["chat"])["stages"] == [{"stageName": "beta"}]
+
+
+async def test_nothing_is_stored_if_anything_is_wrong(where: tuple[str, str], written):
+    sound, wrong = written(CHAT % ("chat", "pong")), written("apis: {x: {protocol: WEBSOCKT}}", "wrong.yaml")
+    result = await wsgw("import", sound, wrong, *where)
+    assert result.exit_code == 1
+    assert "wrong.yaml:1: error: apis.x" in result.output
+    assert "nothing was stored" in result.output
+    assert (await stored(where)).revision == 0
+
+
+async def test_delete_takes_apis_keys_and_tokens_away(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("chat", "pong") + KEYS), *where)
+    result = await wsgw("import", "--delete", "chat", "--delete", "AKIDPLAIN", "--delete", "managementTokens", *where)
+    assert result.exit_code == 0
+    assert [line.rpartition(" (")[0] for line in result.output.splitlines()] == [
+        "deleted chat",
+        "deleted AKIDPLAIN",
+        "deleted managementTokens",
+    ]
+    found = await stored(where)
+    assert (list(found.apis), list(found.keys), found.tokens) == ([], ["AKIDREFERENCE"], [])
+
+
+async def test_deleting_what_is_not_there_changes_nothing(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("chat", "pong")), *where)
+    result = await wsgw("import", "--delete", "chat", "--delete", "caht", *where)
+    assert result.exit_code == 1
+    assert "has no caht; nothing was changed" in result.output
+    assert list((await stored(where)).apis) == ["chat"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["import", "x.yaml"], "give --data DIR or --redis URL"),
+        (["import", "--data", "d"], "name definition files, or what to --delete"),
+        (["import", "x.yaml", "--redis", "localhost"], "redis: that is no URL of a Redis"),
+    ],
+)
+async def test_wrong_use_is_told_with_the_remedy(words: list[str], said: str):
+    result = await wsgw(*words)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+async def test_a_store_that_cannot_be_used_is_one_line(tmp_path: Path, written):
+    (tmp_path / "file").write_text("")
+    file = written(CHAT % ("chat", "pong"))
+    for option, place in (("--data", str(tmp_path / "file")), ("--redis", "redis://:hidden@127.0.0.1:1")):
+        result = await wsgw("import", file, option, place)
+        assert result.exit_code == 1
+        assert "hidden" not in result.output
+        assert len(result.output.splitlines()) == 1
+
+
+# ---- what is read
+
+
+async def test_secrets_are_filled_in_where_they_are_served(where: tuple[str, str], written):
+    await wsgw("import", written(KEYS), *where)
+    settings = Settings(**{where[0].removeprefix("--"): where[1]})
+    async with document_store(settings) as store:
+        definitions = StoredDefinitions(store.documents, "here")
+        read = await definitions.read({"CHAT_SECRET": "s", "CHAT_SESSION": "t", "CHAT_TOKEN": "token"})
+        missing = await definitions.read({})
+    secrets = {key.access_key_id: (key.secret, key.session_token) for key in read.access_keys}
+    assert secrets == {"AKIDREFERENCE": ("s", "xt"), "AKIDPLAIN": ("plain", None)}
+    assert sorted(read.management_tokens) == ["literal", "token"]
+    assert [str(finding) for finding in missing.findings] == [
+        "here: error: accessKeys.AKIDREFERENCE.secret: "
+        "the environment variable CHAT_SECRET is not set (set CHAT_SECRET)",
+        "here: error: accessKeys.AKIDREFERENCE.sessionToken: "
+        "the environment variable CHAT_SESSION is not set (set CHAT_SESSION)",
+        "here: error: managementTokens: the environment variable CHAT_TOKEN is not set (set CHAT_TOKEN)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"not json", b"[]", b"null", b'"text"', b"{}", b'{"apiId":"other"}', b'{"apiId":"chat","routes":7}'],
+)
+async def test_a_document_that_is_none_is_a_finding_and_the_others_are_read(body: bytes):
+    documents = MemoryDocuments()
+    sound = b'{"apiId":"sound","name":"sound","protocolType":"WEBSOCKET"}'
+    await documents.write("api", {"chat": body, "sound": sound})
+    read = await StoredDefinitions(documents, "here").read({})
+    assert [document["apiId"] for document in read.documents] == ["sound"]
+    assert [str(finding).partition(" (")[0] for finding in read.findings] == [
+        "here: error: apis.chat: the stored document cannot be read"
+    ]
+
+
+async def test_changed_says_whether_anything_was_stored_since_the_last_reading():
+    documents = MemoryDocuments()
+    definitions = StoredDefinitions(documents, "here")
+    await definitions.read({})
+    assert not await definitions.changed()
+    await documents.write("accessKey", {"AKID": None})
+    assert await definitions.changed()
+    await definitions.read({})
+    assert not await definitions.changed()
+
+
+# ---- what is served
+
+
+async def test_what_was_imported_is_served_without_files(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("chat", "imported")), *where)
+    async with serving(*where) as gateway:
+        assert await answer(gateway) == "imported"
+
+
+async def test_files_and_what_is_stored_are_served_together(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("stored", "stored")), *where)
+    async with serving(written(CHAT % ("file", "file")), *where) as gateway:
+        assert [await answer(gateway, f"/{api}/prod") for api in ("stored", "file")] == ["stored", "file"]
+
+
+async def test_an_api_both_stored_and_in_a_file_is_an_error_that_names_both(where: tuple[str, str], written):
+    file = written(CHAT % ("chat", "pong"))
+    await wsgw("import", file, *where)
+    with pytest.raises(DidNotStart) as refused:
+        async with serving(file, *where):
+            pass
+    assert refused.value.code == 1
+    assert f"{file}:3: error: apis.chat: stored in {where[1]} defines it too" in refused.value.said
+
+
+async def test_a_gateway_that_runs_takes_what_is_imported_and_closes_nobody(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("chat", "first")), *where)
+    async with serving(*where) as gateway:
+        client = await gateway.connect("/chat/prod")
+        await wsgw("import", written(CHAT % ("chat", "second")), *where)
+        await gateway.says("wsgw: deployed")
+        await client.send_json({"action": "ping"})
+        assert await client.receive_text() == "second"
+        await wsgw("import", "--delete", "chat", *where)
+        await gateway.says("wsgw: deployed", 2)
+        with pytest.raises(HandshakeRefused):
+            await gateway.connect("/chat/prod")
+
+
+async def test_nodes_that_share_a_redis_take_an_import_within_a_second(redis: RedisServer, written):
+    where = ("--redis", redis.url, "--cluster-secret", "secret")
+    async with serving(*where) as one, serving(*where) as other:
+        # The first look at the revision has passed: from now on only the announcement is this fast.
+        for number in range(3):
+            await wsgw("import", written(CHAT % ("chat", number)), *where)
+            async with asyncio.timeout(1):
+                await one.says("wsgw: deployed", number + 1)
+                await other.says("wsgw: deployed", number + 1)
+        assert [await answer(node) for node in (one, other)] == ["2", "2"]
+
+
+async def test_a_stored_definition_that_is_bad_leaves_the_old_one_serving_and_says_why(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("chat", "sound")), *where)
+    async with serving(*where) as gateway:
+        await wsgw("import", written('managementTokens: ["${NOBODY_HAS_SET_THIS}"]'), *where)
+        await gateway.says("the environment variable NOBODY_HAS_SET_THIS is not set")
+        await gateway.says("what was deployed before is still served")
+        assert await answer(gateway) == "sound"
+        await wsgw("import", "--delete", "managementTokens", *where)
+        await gateway.says("wsgw: deployed")
+
+
+async def test_a_gateway_killed_with_9_serves_what_was_stored_again(where: tuple[str, str], written):
+    await wsgw("import", written(CHAT % ("chat", "kept")), *where)
+    async with serving(*where) as gateway:
+        gateway.signal(signal.SIGKILL)
+        await gateway.ended()
+    async with serving(*where) as gateway:
+        assert await answer(gateway) == "kept"
+
+
+async def test_two_gateways_cannot_serve_from_one_directory(tmp_path: Path):
+    where = ("--data", str(tmp_path / "data"))
+    async with serving(*where) as first:
+        with pytest.raises(DidNotStart) as refused:
+            async with serving(*where):
+                pass
+        assert refused.value.code == 1
+        assert f"the data directory {where[1]} is in use by another gateway" in refused.value.said
+        first.signal(signal.SIGTERM)
+        assert await first.ended() == 0
+    async with serving(*where):
+        pass
