@@ -118,7 +118,7 @@ class Cluster:
         self._page_port, *node_ports = ports
         self._node_ports = [port or free_port() for port in node_ports]
         self._directory = directory
-        self._running: list[Process] = []
+        self._redis: Process | None = None
         self.nodes: list[Node] = []
 
     async def start(self) -> str:
@@ -128,11 +128,8 @@ class Cluster:
         definition = self._directory / "wsgw.yaml"
         definition.write_text((CHAT / "wsgw.yaml").read_text(encoding="utf-8").replace(BACKEND, page), encoding="utf-8")
         secret = secrets.token_hex()
-        for number, port in enumerate(self._node_ports, 1):
-            node = Node(number, port, definition, redis, secret)
-            self._running.append(node)
-            await node.begin()
-            self.nodes.append(node)
+        self.nodes = [Node(number, port, definition, redis, secret) for number, port in enumerate(self._node_ports, 1)]
+        await asyncio.gather(*(node.begin() for node in self.nodes))
         return page
 
     async def _start_redis(self) -> str:
@@ -143,7 +140,7 @@ class Cluster:
         # Nothing is worth keeping: what is in it says who is connected now.
         options = ["--port", str(port), "--bind", HOST, "--dir", self._directory, "--save", "", "--appendonly", "no"]
         redis = Process("redis-server", server, *options)
-        self._running.append(redis)
+        self._redis = redis
         await redis.start("Ready to accept connections")
         return f"redis://{HOST}:{port}/0"
 
@@ -162,8 +159,8 @@ class Cluster:
     async def stop(self) -> None:
         """End the nodes, then what they need."""
         await asyncio.gather(*(node.end() for node in self.nodes))
-        for process in reversed(self._running):
-            await process.end()
+        if self._redis is not None:
+            await self._redis.end()
         if hasattr(self, "_backend"):
             await self._backend.cleanup()
 

@@ -4,8 +4,8 @@
 
 Three processes on the machine's cores: redis-server, the node that asks, the node that is asked and answers at once.
 Closed loop for throughput, with so many questions in flight; then an open loop at half of what was reached, or at
---rate if that is less, whose latencies count from when a question was due. Targets alternate from trial to trial and the median is given. CPU is
-microseconds of each process for one push.
+--rate if that is less, whose latencies count from when a question was due. Targets alternate from trial to trial and
+the median is given. CPU is microseconds of each process for one push.
 
 The baseline is what everybody would write: redis-py's asyncio client, one PUBLISH with JSON for each push, `listen()`
 at the other end. `plain` publishes an answer in the same way; `plain, unanswered` takes PUBLISH's receiver count for
@@ -285,9 +285,10 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {multiprocessing.cpu_count()} cores, {options.data} bytes a push\n")
     print("| | pushes/s | × plain | asker µs | owner µs | redis µs | at | p50 ms | p99 ms | failed |")
     print("|---|---|---|---|---|---|---|---|---|---|")
+    plain = results["plain"].rate
     for target, one in results.items():
         print(
-            f"| {target} | {one.rate:,.0f} | {one.rate / results['plain'].rate:.1f} | {one.asker:.1f} | {one.owner:.1f} "
+            f"| {target} | {one.rate:,.0f} | {one.rate / plain:.1f} | {one.asker:.1f} | {one.owner:.1f} "
             f"| {one.server:.1f} | {one.half:,.0f}/s | {one.p50_ms:.2f} | {one.p99_ms:.2f} | {one.failed:.0f} |"
         )
 

@@ -266,6 +266,7 @@ class App:
     def _gauges(self) -> None:
         gauge = self.metrics.gauge
         gauge("connections", "Open connections", lambda: len(self.node))
+        gauge("max_connections", "The setting; 0 is no bound", lambda: self.settings.max_connections)
         gauge("event_loop_lag_p99_seconds", "How late timers fire, 99 in 100", lambda: self._lag.quantile(0.99))
         gauge("event_loop_lag_max_seconds", "How late timers fire at worst", lambda: self._lag.quantile(1))
         gauge("backend_connections", "Connections to HTTP backends", lambda: self._pool.counts().open)

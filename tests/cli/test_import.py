@@ -201,11 +201,11 @@ async def test_secrets_are_filled_in_where_they_are_served(where: tuple[str, str
     assert secrets == {"AKIDREFERENCE": ("s", "xt"), "AKIDPLAIN": ("plain", None)}
     assert sorted(read.management_tokens) == ["literal", "token"]
     assert [str(finding) for finding in missing.findings] == [
-        "here: error: accessKeys.AKIDREFERENCE.secret: "
+        "stored in here: error: accessKeys.AKIDREFERENCE.secret: "
         "the environment variable CHAT_SECRET is not set (set CHAT_SECRET)",
-        "here: error: accessKeys.AKIDREFERENCE.sessionToken: "
+        "stored in here: error: accessKeys.AKIDREFERENCE.sessionToken: "
         "the environment variable CHAT_SESSION is not set (set CHAT_SESSION)",
-        "here: error: managementTokens: the environment variable CHAT_TOKEN is not set (set CHAT_TOKEN)",
+        "stored in here: error: managementTokens: the environment variable CHAT_TOKEN is not set (set CHAT_TOKEN)",
     ]
 
 
@@ -220,7 +220,7 @@ async def test_a_document_that_is_none_is_a_finding_and_the_others_are_read(body
     read = await StoredDefinitions(documents, "here").read({})
     assert [document["apiId"] for document in read.documents] == ["sound"]
     assert [str(finding).partition(" (")[0] for finding in read.findings] == [
-        "here: error: apis.chat: the stored document cannot be read"
+        "stored in here: error: apis.chat: the stored document cannot be read"
     ]
 
 

@@ -37,6 +37,7 @@ from tests.harness.history import (
 from tests.harness.node import NodeUnderTest
 from tests.harness.recording_backend import RecordingBackend
 from tests.harness.redis_server import RedisServer
+from tests.harness.redis_sets import RedisClusterSet
 
 _DEFINITION = """
 apis:
@@ -230,15 +231,17 @@ class ClusterUnderTest:
                 self.record(Sample(began, self.now(), frozenset(found)))
                 return found
 
-    async def registered(self, redis: RedisServer) -> set[str]:
-        """What the books in Redis hold as open, those of dead nodes, too; written down."""
-        began, found = self.now(), set[str]()
-        for key in await redis.cli("KEYS", "wsgw:1:{*}:open"):
-            found |= set(await redis.cli("HKEYS", key))
+    async def registered(self, redis: RedisServer | RedisClusterSet) -> set[str]:
+        """What the books in Redis hold as open, those of dead nodes, too; written down. None stands in two of them."""
+        began, found = self.now(), list[str]()
+        for server in redis.servers if isinstance(redis, RedisClusterSet) else [redis]:
+            for key in await server.cli("KEYS", "wsgw:1:{*}:open"):
+                found += await server.cli("HKEYS", key)
+        assert len(found) == len(set(found)), "a connection has two owners"
         self.record(Sample(began, self.now(), frozenset(found)))
-        return found
+        return set(found)
 
-    async def rebuilt(self, redis: RedisServer, seconds: float) -> float:
+    async def rebuilt(self, redis: RedisServer | RedisClusterSet, seconds: float) -> float:
         """Wait until the books in Redis hold just the connections that are open; gives how long that took."""
         began = self.now()
         while (found := await self.registered(redis)) != (expected := {client.id for client in self.open}):
@@ -252,7 +255,7 @@ class ClusterUnderTest:
             await asyncio.sleep(0.05)
         return self.now() - began
 
-    async def verdict(self, redis: RedisServer) -> list[Violation]:
+    async def verdict(self, redis: RedisServer | RedisClusterSet) -> list[Violation]:
         """Close every client, wait until all is at rest, and judge what has happened."""
         later = self.bounds.lease + self.bounds.ghost
         for node in self.nodes:

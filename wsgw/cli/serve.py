@@ -14,6 +14,7 @@ import click
 
 from wsgw.cli.modules import Modules
 from wsgw.cli.options import settings_from, with_settings
+from wsgw.server.notify import READY, STOPPING, notify
 from wsgw.settings import Settings
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class Serving:
     def ready(self, listening: Listening) -> None:
         """Say where it is served."""
         click.echo(f"ready data={listening.data} control={listening.control} node={listening.node} workers=1")
+        notify(READY)
 
     async def end(self) -> None:
         """Stop what `open` has started beside the gateway, as far as it got."""
@@ -186,6 +188,7 @@ class Serving:
             sys.stderr.flush()
             os._exit(1)
         self._stop.set()
+        notify(STOPPING)
         count, seconds = len(self._app.node), self.settings.drain_seconds
         if count and seconds:
             message = f"closing all connections ({count}) over {seconds:g} s; a second signal ends it now"

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from wsgw import ids
 from wsgw.edge import arrival
+from wsgw.edge.descriptors import Descriptors
 from wsgw.edge.connection import Connection
 from wsgw.edge.deflate import Agreement, negotiate
 from wsgw.edge.departed import record_of
@@ -74,6 +75,7 @@ class WebSockets:
         self._book = book
         self._account = limit_of(settings.account_connection_rate, settings.account_connection_burst)
         self._pending = 0
+        self._descriptors = Descriptors()
         node.on_message = self.message
 
     # ---- the handshake
@@ -103,6 +105,9 @@ class WebSockets:
         full = settings.max_connections and len(self._node) + self._pending >= settings.max_connections
         if self._node.refuses or full or self._pending >= settings.handshakes:
             raise ServiceUnavailable(detail=self._node.refuses or "too_many_connections")
+        if self._descriptors.few():
+            count("descriptors_few")
+            raise ServiceUnavailable(detail="too_few_file_descriptors")
         if live.allowed_origins is not None and not _is_from(request.all("origin"), live.allowed_origins):
             raise AccessDenied(detail="origin_not_allowed")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wsgw.stores.base import Answer, Question
@@ -28,16 +28,19 @@ BATCH = Batch("aaaa", 1, 2, 3.0, 4.0, [(5, Question("POST", "c", "api", b"data")
 OPEN, SECRET = Wire(""), Wire("secret")
 
 
+@settings(deadline=None)
 @given(BATCHES, st.sampled_from([OPEN, SECRET]))
 def test_a_batch_is_read_as_it_was_written(batch, wire):
     assert wire.read_batch("channel", wire.write("channel", batch)) == batch
 
 
+@settings(deadline=None)
 @given(st.none() | TEXTS, st.sampled_from([OPEN, SECRET]))
 def test_an_announcement_is_read_as_it_was_written(topic, wire):
     assert wire.read_announcement("channel", wire.write("channel", Announcement(topic))).topic == topic
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([OPEN, SECRET]))
 @example(b"", OPEN)
 @example(bytes((VERSION, 0)), OPEN)
@@ -55,6 +58,7 @@ def test_whatever_arrives_is_read_or_refused(data, wire):
                 pass
 
 
+@settings(deadline=None)
 @given(BATCHES, st.data())
 def test_a_signed_message_cannot_be_changed(batch, data):
     message = bytearray(SECRET.write("channel", batch))

@@ -11,6 +11,7 @@ from tests.harness.redis_server import RedisServer
 from tests.harness.until import until
 from tests.stores.redis.links import Notes, opened
 from wsgw.errors import StoreUnavailable
+from wsgw.stores.redis.link import Script
 
 
 async def test_a_frozen_redis_fails_commands_in_time_and_never_holds_the_loop_up(own_redis: RedisServer):
@@ -43,8 +44,6 @@ async def test_a_frozen_redis_fails_commands_in_time_and_never_holds_the_loop_up
 
 
 async def test_a_redis_that_restarts_empty_is_found_again_and_scripts_work(own_redis: RedisServer):
-    from wsgw.stores.redis.link import Script
-
     script = Script("return {KEYS[1], ARGV[1]}")
     async with opened(own_redis.url) as link:
         notes = Notes(link)
@@ -127,6 +126,26 @@ async def test_a_loop_that_was_held_up_does_not_blame_redis(own_redis: RedisServ
         assert not link.losses
 
 
+async def test_commands_that_wait_behind_slow_ones_are_given_up_in_time_and_the_next_ones_work(own_redis: RedisServer):
+    async with opened(own_redis.url, redis_seconds=0.5) as link:
+        busy = Script(
+            "local t = redis.call('TIME') repeat local n = redis.call('TIME') until "
+            "(n[1] - t[1]) * 1e6 + n[2] - t[2] > 300000"
+        )
+        link.run(busy, [], [])
+        await until(lambda: link.batches == 3)
+        # Each of these is a batch of its own, by its size.
+        slow = [link.send("ECHO", b"x" * 1_000_000), link.run(busy, [], [b"x" * 1_000_000])]
+        last = asyncio.ensure_future(_seconds(link.run(busy, [], [])))
+        again = asyncio.ensure_future(_seconds(link.send("PING")))
+        assert await slow[0]
+        assert await last < 1
+        assert await again < 1
+        assert link.late
+        assert not link.away
+        assert await link.send("PING") == b"PONG"
+
+
 async def test_closing_while_redis_is_frozen_does_not_hang(own_redis: RedisServer):
     async with opened(own_redis.url) as link:
         own_redis.freeze()
@@ -139,7 +158,7 @@ async def test_closing_while_redis_is_frozen_does_not_hang(own_redis: RedisServe
 
 
 async def test_what_waits_when_it_is_closed_is_still_sent(redis: RedisServer):
-    async with opened(redis.url) as link:
+    async with opened(redis.url, redis_seconds=1) as link:
         sent = [link.send("INCR", "count") for _ in range(3000)]
         await link.close()
         assert await sent[-1] == 3000

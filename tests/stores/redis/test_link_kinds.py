@@ -22,6 +22,7 @@ async def works(link: Link) -> None:
         assert await link.send("SET", f"key {number}", number) == b"OK"
 
 
+@pytest.mark.slow
 async def test_a_killed_master_is_replaced_by_the_one_that_sentinel_names(sentinels: SentinelSet):
     """R-07, as far as the Link goes."""
     async with opened(sentinels.url) as link:
@@ -39,6 +40,7 @@ async def test_a_killed_master_is_replaced_by_the_one_that_sentinel_names(sentin
         assert len(notes.away) == 1
 
 
+@pytest.mark.slow
 async def test_a_failover_on_purpose_is_followed_before_the_old_master_knows(sentinels: SentinelSet):
     """Sentinel tells the old master some ten seconds later; what is written there until then is lost."""
     async with opened(sentinels.url) as link:
@@ -67,6 +69,7 @@ async def test_a_service_that_no_sentinel_knows(sentinels: SentinelSet):
         await Link(Settings(redis=sentinels.url.replace("/mymaster", "/other"))).open()
 
 
+@pytest.mark.slow
 async def test_a_url_of_the_wrong_kind_is_told_the_right_one(
     sentinels: SentinelSet, redis_cluster: RedisClusterSet, redis: RedisServer
 ):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsgw.errors import StoreUnavailable
 from wsgw.stores.base import Answer, Question
 from wsgw.stores.redis.pending import WINDOW, Pending
 
+LARGEST = memoryview(bytes(WINDOW + 1))
 HALF = bytes(WINDOW // 2 - 64)
 
 
@@ -22,8 +23,8 @@ class Node:
         self.sent: list[tuple[int, bytes]] = []
         self.pending = Pending(lambda node, number, question: self.sent.append((number, question.data)))
 
-    def ask(self, data: bytes, node: str = "bbbb", until: float = 10) -> asyncio.Future[Answer]:
-        return self.pending.ask(node, Question("POST", "c", "api", data), until)
+    def ask(self, data: bytes | memoryview, node: str = "bbbb", until: float = 10) -> asyncio.Future[Answer]:
+        return self.pending.ask(node, Question("POST", "c", "api", data), until)  # type: ignore[arg-type]
 
 
 async def test_a_node_is_asked_no_more_than_the_window_at_once():
@@ -74,17 +75,22 @@ async def test_when_all_fail_the_window_is_open_again():
     assert [data for _, data in node.sent[1:]] == [b"new"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, WINDOW + 1), max_size=12), st.randoms(use_true_random=False))
 def test_all_are_asked_in_order_whatever_the_sizes_and_the_order_of_answers(sizes, rolls):
     async def run() -> None:
         node = Node()
-        waiting = [node.ask(memoryview(bytes(WINDOW + 1))[:size]) for size in sizes]  # type: ignore[arg-type]
-        answered = 0
-        while answered < len(sizes):
-            number, _ = node.sent.pop(rolls.randrange(len(node.sent)))
-            assert node.pending.answer(number, Answer(200))
-            answered += 1
-        assert all(one.done() for one in waiting)
+        answers = [node.ask(LARGEST[:size]) for size in sizes]
+        asked = 0
+        waiting: list[int] = []
+        for _ in sizes:
+            waiting += [number for number, _ in node.sent[asked:]]
+            asked = len(node.sent)
+            assert node.pending.answer(waiting.pop(rolls.randrange(len(waiting))), Answer(200))
+        assert all(one.done() for one in answers)
+        assert len(node.sent) == len(sizes)
+        assert [number for number, _ in node.sent] == sorted(number for number, _ in node.sent)
+        assert len(node.pending) == 0
         assert not node.pending._open
         assert not node.pending._held
         assert node.pending._held_bytes == 0

@@ -69,6 +69,8 @@ class Link:
         self._exchange: Exchange | None = None
         self._waiting: deque[Command] = deque()
         self._waiting_bytes = 0
+        self._spent = 0.0
+        self._began: float | None = None
         self._worker: asyncio.Task[None] | None = None
         self._probe: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -146,7 +148,7 @@ class Link:
 
     def _put(self, packed: bytes, key: str | bytes | None, script: Script | None) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        command = Command(packed, future, key, self._now(), script)
+        command = Command(packed, future, key, self._time_spent(), script)
         if self.away:
             command.fail(StoreUnavailable(self.reason))
         elif len(self._waiting) >= WAITING or self._waiting_bytes + len(packed) > WAITING_BYTES:
@@ -166,8 +168,10 @@ class Link:
             while self._waiting and not self.away:
                 batch = self._next_batch()
                 if batch and self._exchange is not None:
+                    self._began = self._now()
                     async with self._deadline():
                         await self._exchange.run(batch)
+                    self._spent, self._began = self._time_spent(), None
         except (RedisError, OSError, StoreUnavailable) as error:
             self._lose(in_words(error, self._where), batch)
         except Exception as error:
@@ -177,12 +181,16 @@ class Link:
             self._fail(batch, "closed")
             raise
         finally:
-            self._worker = None
+            self._worker = self._began = None
+
+    def _time_spent(self) -> float:
+        """Seconds in which batches were under way. A loop held up before it sent anything is not Redis's doing."""
+        return self._spent if self._began is None else self._spent + self._now() - self._began
 
     def _next_batch(self) -> list[Command]:
         batch: list[Command] = []
         size = 0
-        earliest = self._now() - self._seconds
+        earliest = self._spent - self._seconds
         while self._waiting and len(batch) < BATCH and size < BATCH_BYTES:
             command = self._waiting.popleft()
             self._waiting_bytes -= len(command.packed)
