@@ -272,6 +272,7 @@ class App:
         gauge("backend_connections", "Connections to HTTP backends", lambda: self._pool.counts().open)
         gauge("backend_calls_waiting", "Calls that wait for a connection", lambda: self._pool.counts().waiting)
         if self.settings.redis:
+            gauge("nodes", "Nodes of the cluster, as this one sees them", lambda: self._stores.nodes())
             gauge("redis_up", "1 while Redis can be reached", lambda: float(not self._stores.away()))
         gauge("departures_waiting", "$disconnects that wait for another attempt", lambda: self.departures.waiting)
         gauge("books_adopted", "Books of dead nodes that are worked through now", lambda: self.departures.adopting)

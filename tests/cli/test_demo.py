@@ -108,10 +108,11 @@ async def test_the_page_goes_to_a_free_port_if_nobody_chose_one_and_its_own_is_t
 
 
 async def test_more_than_one_worker_is_wrong_use():
-    process = await asyncio.create_subprocess_exec(*command(workers="2"), stderr=asyncio.subprocess.PIPE)
+    words = command(workers="2", redis="redis://127.0.0.1:1/0")
+    process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.PIPE)
     _, err = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 2
-    assert b"--workers" in err
+    assert err.decode() == "wsgw: --workers: the demo is one process; use `wsgw serve` for more\n"
 
 
 def test_the_wheel_takes_the_example_from_where_the_checkout_has_it():

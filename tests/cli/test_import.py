@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -277,13 +278,16 @@ async def test_a_gateway_that_runs_takes_what_is_imported_and_closes_nobody(wher
 async def test_nodes_that_share_a_redis_take_an_import_within_a_second(redis: RedisServer, written):
     where = ("--redis", redis.url, "--cluster-secret", "secret")
     async with serving(*where) as one, serving(*where) as other:
-        # The first look at the revision has passed: from now on only the announcement is this fast.
-        for number in range(3):
+        seconds = []
+        for number in range(5):
             await wsgw("import", written(CHAT % ("chat", number)), *where)
-            async with asyncio.timeout(1):
-                await one.says("wsgw: deployed", number + 1)
-                await other.says("wsgw: deployed", number + 1)
-        assert [await answer(node) for node in (one, other)] == ["2", "2"]
+            began = time.monotonic()
+            await one.says("wsgw: deployed", number + 1)
+            await other.says("wsgw: deployed", number + 1)
+            seconds.append(time.monotonic() - began)
+        # The revision is looked at every two seconds: only what was announced is that fast on both, time after time.
+        assert sum(one < 1 for one in seconds) >= 4, seconds
+        assert [await answer(node) for node in (one, other)] == ["4", "4"]
 
 
 async def test_a_stored_definition_that_is_bad_leaves_the_old_one_serving_and_says_why(where: tuple[str, str], written):
@@ -318,3 +322,16 @@ async def test_two_gateways_cannot_serve_from_one_directory(tmp_path: Path):
         assert await first.ended() == 0
     async with serving(*where):
         pass
+
+
+@pytest.mark.slow
+async def test_all_workers_serve_what_is_stored_and_take_what_is_imported(redis: RedisServer, written):
+    where = ("--redis", redis.url)
+    await wsgw("import", written(CHAT % ("chat", "first")), *where)
+    async with serving(*where, "--workers", "2", "--drain-seconds", "0") as gateway:
+        assert {await answer(gateway) for _ in range(10)} == {"first"}
+        await wsgw("import", written(CHAT % ("chat", "second")), *where)
+        await gateway.says("wsgw: deployed", 2)
+        assert {await answer(gateway) for _ in range(10)} == {"second"}
+        gateway.signal(signal.SIGTERM)
+        assert await gateway.ended() == 0

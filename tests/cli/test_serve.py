@@ -17,6 +17,7 @@ import pytest
 from tests.harness.backend import Backend, Received
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
 from tests.harness.serving import DidNotStart, Served, serving
+from tests.harness.until import until
 
 GOING_AWAY = (1001, "Going away")
 DEPLOYED = "wsgw: deployed"
@@ -119,6 +120,26 @@ async def test_a_handshake_while_it_drains_is_503(file: Path):
 
 
 # ---- redeploys
+
+
+async def test_sigusr2_reads_the_files_again_as_sighup_does(file: Path):
+    async with serving(file) as gateway:
+        client = await gateway.connect()
+        file.write_text(definition("second"))
+        gateway.signal(signal.SIGUSR2)
+        await gateway.says(DEPLOYED)
+        assert await ask(client) == "second"
+
+
+async def test_sigusr1_opens_the_access_log_anew_and_reads_no_file(file: Path, tmp_path: Path):
+    log = tmp_path / "access.log"
+    async with serving(file, "--access-log", str(log)) as gateway:
+        log.rename(tmp_path / "access.log.1")
+        file.unlink()
+        gateway.signal(signal.SIGUSR1)
+        await until(log.exists)
+        assert await ask(await gateway.connect()) == "first"
+        assert not any(KEPT in line for line in gateway.log)
 
 
 def listed(gateway: Served) -> list[str]:

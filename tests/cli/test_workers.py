@@ -18,9 +18,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.harness.backend import Backend
-from tests.harness.raw_websocket import RawWebSocket
+from tests.harness.raw_websocket import RawWebSocket, handshake, open_socket
 from tests.harness.redis_server import RedisServer
-from tests.harness.serving import DidNotStart, Served
+from tests.harness.serving import DidNotStart, Served, serving
 from tests.harness.until import until
 from tests.harness.workers import children, serving_with_workers
 from wsgw.ids import read_connection_id
@@ -105,6 +105,15 @@ async def test_one_scrape_adds_up_to_all_connections(file: Path, redis: RedisSer
         assert {sample.labels["worker"] for sample in connections.samples} == {"0", "1"}
         assert sum(sample.value for sample in connections.samples) == len(clients)
         assert (await control(gateway, "/readyz"))[0] == 200
+
+
+async def test_every_address_is_shared_by_all_workers(file: Path, redis: RedisServer):
+    async with serving_with_workers(file, redis.url, "--listen", "http://127.0.0.1:0") as gateway:
+        await gateway.says("too", 2)
+        (also,) = {line.split("listening on ")[1].split(",")[0] for line in gateway.log if "listening on" in line}
+        assert also != gateway.ready["data"]
+        gateway.ready["data"] = also
+        assert len({await node_of(await gateway.connect()) for _ in range(24)}) == 2
 
 
 # ---- the beginning
@@ -294,6 +303,15 @@ async def test_a_second_signal_ends_them_at_once(file: Path, redis: RedisServer)
         assert len(clients) == 6
 
 
+async def test_when_the_supervisor_is_killed_its_workers_drain(file: Path, redis: RedisServer):
+    async with serving_with_workers(file, redis.url, "--drain-seconds", "0.2") as gateway:
+        clients = [await gateway.connect() for _ in range(8)]
+        pids = children(gateway)
+        gateway.signal(signal.SIGKILL)
+        assert await asyncio.gather(*map(leave, clients)) == [GOING_AWAY] * 8
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
 async def test_while_it_drains_nothing_new_is_accepted(file: Path, redis: RedisServer):
     async with serving_with_workers(file, redis.url, "--drain-seconds", "60") as gateway:
         for _ in range(4):
@@ -311,6 +329,35 @@ async def _accepts(gateway: Served) -> bool:
         async with asyncio.timeout(1):
             await (await RawWebSocket.connect(gateway.ready["data"].replace("http", "ws", 1) + "/prod")).drop()
     except (OSError, EOFError, asyncio.IncompleteReadError, TimeoutError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("options", [[], ["--no-lanes"]], ids=["lanes", "aiohttp"])
+async def test_whoever_was_accepted_before_the_drain_is_let_in_and_told(
+    file: Path, redis: RedisServer, options: list[str]
+):
+    async with serving(file, "--redis", redis.url, "--drain-seconds", "0", *options) as gateway:
+        url = gateway.ready["data"]
+        waiting = [await open_socket(url) for _ in range(8)]
+        # They were accepted in the order in which they came.
+        last = await gateway.connect()
+        gateway.signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            while await _listens(url):
+                await asyncio.sleep(0.002)
+        for raw in waiting:
+            await raw.send(handshake("/prod", url.partition("//")[2]))
+        clients = [RawWebSocket(raw, await raw.receive_response()) for raw in waiting]
+        assert [client.response.status for client in clients] == [101] * 8
+        assert await asyncio.gather(*map(leave, [*clients, last])) == [GOING_AWAY] * 9
+        assert await gateway.ended() == 0
+
+
+async def _listens(url: str) -> bool:
+    try:
+        await (await open_socket(url)).drop()
+    except OSError:
         return False
     return True
 

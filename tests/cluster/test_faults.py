@@ -228,6 +228,39 @@ async def test_a_shard_does_not_answer_for_a_while(redis_cluster: RedisClusterSe
         assert await cluster.verdict(redis_cluster) == []
 
 
+async def test_everything_breaks_one_after_the_other(sentinels: SentinelSet, tmp_path: Path, scale: Scale):
+    """R-01, R-04, R-05, R-06 and R-07 in one life of a cluster."""
+    async with ClusterUnderTest(tmp_path, [sentinels.url] * 3) as cluster:
+        await begun(cluster, scale)
+        async with cluster.churning(), cluster.pushing():
+            await cluster.nodes[0].kill()
+            await cluster.all_told(cluster.bounds.lease + 5)
+        await cluster.nodes[0].start()
+        async with cluster.churning(), cluster.pushing():
+            for _ in range(3):
+                await asyncio.sleep(scale.fault / 5)
+                await (await sentinels.master()).kill_pubsub()
+            await only_successes(cluster, 10)
+            async with cluster.store_away():
+                await sentinels.failover()
+                await ready(cluster.nodes, 15)
+            await only_successes(cluster, 15)
+            async with cluster.store_away():
+                frozen = await sentinels.master()
+                frozen.freeze()
+                master = await sentinels.failed_over(frozen)
+                await asyncio.sleep(scale.fault)
+                frozen.thaw()
+                await ready(cluster.nodes, 15)
+            await only_successes(cluster, 15)
+            async with cluster.store_away():
+                await master.flush()
+            await asyncio.sleep(scale.calm)
+            await only_successes(cluster, 15)
+        await cluster.rebuilt(master, 10)
+        assert await cluster.verdict(master) == []
+
+
 @pytest.fixture
 async def proxies(own_redis: RedisServer) -> AsyncIterator[list[FaultProxy]]:
     """Three of them, one for each node, to the same Redis."""
@@ -255,6 +288,27 @@ async def test_a_node_has_half_open_connections_to_redis(
                 await ready(cluster.nodes, 10)
             await only_successes(cluster, 10)
         assert not [event for event in cluster.history if isinstance(event, Closed)]
+        assert await cluster.verdict(own_redis) == []
+
+
+async def test_redis_comes_back_to_one_node_after_the_other(
+    own_redis: RedisServer, proxies: list[FaultProxy], tmp_path: Path, scale: Scale
+):
+    """R-05. Who finds it again first sees the leases of the others as old as they were: they are not dead for that."""
+    async with ClusterUnderTest(tmp_path, [f"redis://{proxy.address}" for proxy in proxies]) as cluster:
+        await begun(cluster, scale)
+        async with cluster.pushing():
+            async with cluster.store_away():
+                for proxy in proxies:
+                    proxy.blackhole()
+                await asyncio.sleep(scale.fault)
+                for proxy in proxies:
+                    proxy.heal()
+                    await asyncio.sleep(0.4)
+                await ready(cluster.nodes, 10)
+            await only_successes(cluster, 10)
+        assert not [event for event in cluster.history if isinstance(event, Closed)]
+        await cluster.rebuilt(own_redis, 10)
         assert await cluster.verdict(own_redis) == []
 
 

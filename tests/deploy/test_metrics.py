@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import promql_parser
 import pytest
+import trustme
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -52,31 +53,43 @@ def names() -> set[str]:
     return {selector.name for _, query in queries() for selector in selectors(promql_parser.parse(query))} - OTHERS
 
 
-@pytest.mark.parametrize(("where", "query"), queries())
+@pytest.mark.parametrize(("where", "query"), list(queries()))
 def test_prometheus_reads_it(where: str, query: str):
     assert list(selectors(promql_parser.parse(query))), f"{where}: no metric in {query}"
 
 
-@pytest.mark.parametrize(("where", "query"), queries())
+@pytest.mark.parametrize(("where", "query"), list(queries()))
 def test_counters_are_asked_for_their_growth_and_gauges_for_their_value(where: str, query: str):
     for name in re.findall(r"wsgw_\w+_(?:total|count|bucket)\b(?=[^\]]*)", query):
         assert re.search(rf"(rate|increase)\((?:[^()]|\([^()]*\))*{name}[^)]*\[", query), f"{where}: {name}"
 
 
-async def test_every_metric_is_one_that_a_gateway_exports():
+async def exported(*options: str) -> set[str]:
+    """The names of all series that a gateway with these options exports."""
     file, secret = ROOT / "examples/chat/wsgw.yaml", "s" * 32
     async with (
         RedisServer() as redis,
-        serving(file, "--redis", redis.url, "--cluster-secret", secret) as served,
+        serving(file, "--redis", redis.url, "--cluster-secret", secret, *options) as served,
         aiohttp.ClientSession() as session,
         session.get(served.ready["control"] + "/metrics") as answer,
     ):
+        assert answer.status == 200
         text = await answer.text()
-    exported = set()
+    names = set()
     for family in text_string_to_metric_families(text):
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
-        exported |= {family.name + ending for ending in endings}
-    assert names() - ELSEWHERE <= exported
+        names |= {family.name + ending for ending in endings}
+    return names
+
+
+async def test_every_metric_is_one_that_a_gateway_exports():
+    assert names() - ELSEWHERE <= await exported()
+
+
+async def test_with_workers_and_tls_there_are_the_others_too(tmp_path: Path):
+    certificate, file = trustme.CA().issue_cert("gw.example.com"), tmp_path / "gw.pem"
+    certificate.private_key_and_cert_chain_pem.write_to_path(file)
+    assert names() <= await exported("--workers", "2", "--tls-cert", str(file))
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])

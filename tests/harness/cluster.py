@@ -49,7 +49,7 @@ apis:
       $disconnect: {url}/disconnect
       ping: {{integration: {{type: MOCK, responseTemplates: {{$default: '{{"pong":true}}'}}}}, twoWay: true}}
     stages:
-      prod: {{}}
+      prod: {{limits: {{newConnectionsPerSecond: 0}}}}
 """
 
 

@@ -54,9 +54,11 @@ async def test_the_gateway_says_when_it_is_ready_and_when_it_stops(
     manager: socket.socket, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ):
     monkeypatch.setenv("NOTIFY_SOCKET", manager.getsockname())
-    async with RedisServer() as redis:
-        async with serving(CHAT, "--redis", redis.url, "--cluster-secret", "s" * 32, *options) as served:
-            assert manager.recv(4096) == b"READY=1"
-            served.signal(signal.SIGTERM)
-            assert await served.ended() == 0
-            assert manager.recv(4096) == b"STOPPING=1"
+    async with (
+        RedisServer() as redis,
+        serving(CHAT, "--redis", redis.url, "--cluster-secret", "s" * 32, *options) as served,
+    ):
+        assert manager.recv(4096) == b"READY=1"
+        served.signal(signal.SIGTERM)
+        assert await served.ended() == 0
+        assert manager.recv(4096) == b"STOPPING=1"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -130,6 +131,19 @@ async def test_a_port_of_another_server_is_not_shared_with_it(workers: Does):
         assert refused.value.code == 1
 
 
+async def test_a_service_manager_is_told_when_it_serves_and_when_it_ends(
+    workers: Does, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        async with supervised(workers) as gateway:
+            assert await asyncio.to_thread(manager.recv, 99) == b"READY=1"
+            gateway.signal(signal.SIGTERM)
+            assert await asyncio.to_thread(manager.recv, 99) == b"STOPPING=1"
+
+
 # ---- a worker dies
 
 
@@ -154,6 +168,7 @@ async def test_whoever_connects_while_there_is_no_worker_is_served_by_the_next(w
         assert pid == pids(gateway)[1]
 
 
+@pytest.mark.slow
 async def test_a_worker_that_dies_again_and_again_is_started_less_and_less_often(workers: Does):
     async with supervised(workers) as gateway:
         await until(lambda: len(pids(gateway)) == 2)
@@ -302,6 +317,7 @@ async def test_it_is_ready_when_every_worker_says_so(workers: Does):
         assert await control(gateway, "/readyz") == (503, "worker 0: Redis is away\nworker 1: Redis is away\n")
 
 
+@pytest.mark.slow
 async def test_a_worker_that_does_not_answer_is_named_and_the_scrape_has_the_others(workers: Does):
     async with supervised(workers) as gateway:
         await until(lambda: len(pids(gateway)) == 2)

@@ -1,4 +1,4 @@
-"""The contract of every registry. The fixture gives each implementation; `again` is the next process on the same data."""
+"""The contract of every registry. The fixtures give each implementation; what `make` gives next shares its data."""
 
 from __future__ import annotations
 

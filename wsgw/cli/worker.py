@@ -6,6 +6,7 @@ It is no command for people: without a supervisor at the other end of its pipes 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import signal
 import sys
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Serve as ordered; gives the exit code."""
+    # A crash in native code ends with where it was.
+    faulthandler.enable()
     try:
         leash = Leash.taken()
     except (OSError, ValueError, msgspec.DecodeError):

@@ -13,11 +13,11 @@ from urllib.parse import parse_qsl
 
 from wsgw import ids
 from wsgw.edge import arrival
-from wsgw.edge.descriptors import Descriptors
 from wsgw.edge.connection import Connection
 from wsgw.edge.deflate import Agreement, negotiate
 from wsgw.edge.departed import record_of
 from wsgw.edge.departures import Ending, Outcome
+from wsgw.edge.descriptors import Descriptors
 from wsgw.edge.frames import ABNORMAL, SERVICE_RESTART, TOO_BIG, Message
 from wsgw.edge.handshake import Upgrade
 from wsgw.edge.http import Door, Request, http_date, reply_bytes, safe_headers

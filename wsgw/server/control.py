@@ -16,7 +16,7 @@ from wsgw.server.slots import Slot
 from wsgw.settings import Settings
 
 #: How long a worker may take to say how it is; a scrape waits as long at most.
-_ASK_SECONDS = 2
+_ASK_SECONDS = 3
 #: A page of connections may wait for other nodes.
 _FORWARD_SECONDS = 30
 _TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}

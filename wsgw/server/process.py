@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -134,6 +134,10 @@ class WorkerProcess:
     async def ended(self) -> int:
         """Its exit code once it has ended; the number of a signal that ended it, negative."""
         return await asyncio.shield(self._ending)
+
+    def when_ended(self, call: Callable[[], object]) -> None:
+        """Call `call` once it has ended."""
+        self._ending.add_done_callback(lambda _: call())
 
     async def _end(self) -> int:
         code = await self._process.wait()

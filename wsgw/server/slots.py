@@ -13,8 +13,18 @@ import msgspec
 from wsgw.server.process import WorkerProcess, why
 from wsgw.server.sockets import DataAddresses, close
 from wsgw.server.worker import Order
+from wsgw.settings import Settings
 
 log = logging.getLogger("wsgw.workers")
+
+
+#: What a worker may need beyond its drain and `stop_seconds` before it counts as stuck.
+_GRACE = 30
+
+
+def longest_drain(settings: Settings) -> float:
+    """How long a worker that was told to end may take."""
+    return settings.drain_seconds + settings.stop_seconds + _GRACE
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,8 +138,7 @@ class Slot:
             self._on_failure(worker, await worker.ended())
             words = worker.last_words()
             return f"{reason}; it said: {words}" if words else reason
-        watching = asyncio.create_task(worker.ended())
-        watching.add_done_callback(lambda _: self.running.discard(worker))
+        worker.when_ended(lambda: self.running.discard(worker))
         self.worker = worker
         for number in late:
             worker.signal(number)
@@ -156,10 +165,17 @@ class Slot:
             failures, reason = self._failures, await self._launch()
             self._failures = failures
         if reason:
-            log.error("worker %d was not replaced, the one before still serves: %s", self.number, reason)
+            if not self._stopping:
+                log.error("worker %d was not replaced, the one before still serves: %s", self.number, reason)
             return False
         old.signal(signal.SIGTERM)
-        await old.ended()
+        try:
+            async with asyncio.timeout(longest_drain(self._order.settings)):
+                await old.ended()
+        except TimeoutError:
+            log.error("worker %d, which was replaced, did not end in time, and is killed", self.number)
+            old.kill()
+            await old.ended()
         return True
 
     def pass_on(self, number: int) -> None:
@@ -178,8 +194,7 @@ class Slot:
             for worker in self.running:
                 # One that starts cannot drain yet: it has nothing, and a SIGTERM ends it.
                 worker.signal(signal.SIGTERM)
-            await asyncio.wait([asyncio.create_task(worker.ended()) for worker in self.running])
-            await asyncio.sleep(0)
+            await asyncio.gather(*(worker.ended() for worker in self.running))
 
     def kill(self) -> None:
         """End all workers at once."""

@@ -21,15 +21,13 @@ import click
 from wsgw.server.control import Control
 from wsgw.server.notify import READY, STOPPING, notify
 from wsgw.server.process import WorkerProcess
-from wsgw.server.slots import Pace, Slot
+from wsgw.server.slots import Pace, Slot, longest_drain
 from wsgw.server.sockets import DataAddresses
 from wsgw.server.worker import Order
 from wsgw.settings import Settings
 
 log = logging.getLogger("wsgw.workers")
 
-#: What a worker may need beyond its drain and `stop_seconds` before it counts as stuck.
-_GRACE = 30
 #: A Unix socket's path has 108 bytes on Linux, less elsewhere; a name takes some of them.
 _LONGEST = 80
 
@@ -187,7 +185,7 @@ class Supervisor:
         """Have all workers drain, or kill them: when told so, when one is stuck, and when the start was given up."""
         stopping = asyncio.gather(*(slot.stop() for slot in self._slots))
         now = asyncio.create_task(self._now.wait())
-        longest = self._settings.drain_seconds + self._settings.stop_seconds + _GRACE
+        longest = longest_drain(self._settings)
         first: list[asyncio.Future[Any]] = [stopping, now]
         await asyncio.wait(first, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():

@@ -1,4 +1,5 @@
-"""What nodes must share, behind small protocols: `base` has the protocols, `memory` serves one process.
+"""What nodes share and what survives them, behind small protocols: `base` has these, `records` what they keep.
 
-Only `app.py` names concrete stores. May import definitions, errors and what is below.
+`chosen` picks by the settings: `memory*` serves one process, `sqlite/` one that survives in a directory, `redis/` many.
+Nobody else names a concrete store. May import definitions, errors and what is below.
 """

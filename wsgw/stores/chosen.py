@@ -23,6 +23,7 @@ class Stores:
     """What a node keeps, and where. `documents` is None where nothing can be stored.
 
     away: why what nodes share cannot be reached now, "" if it can. counts: what happened to the stores so far.
+    nodes: how many nodes there are, this one included, when it last looked.
     """
 
     registry: Connections
@@ -32,6 +33,7 @@ class Stores:
     bus: Bus | None = None
     away: Callable[[], str] = _nothing
     counts: Callable[[], Counts] = dict
+    nodes: Callable[[], int] = lambda: 1
     opening: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
     closing: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
 
@@ -102,6 +104,7 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
     requests, records = Link(settings), Link(settings)
     registry = RedisConnections(records, keys, settings)
     bus = RedisBus(requests, keys, settings, node)
+    registry.on_emptied = bus.doubt
     buckets: Throttle
     if settings.throttle_mode == "sliced":
         buckets = SlicedThrottle(requests, keys, settings.throttle_slice_seconds)
@@ -111,6 +114,9 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
     def away() -> str:
         return next((f"Redis is away: {link.reason}" for link in (requests, records) if link.away), "")
 
+    def both(name: str) -> int:
+        return requests.counts()[name] + records.counts()[name]
+
     def counts() -> Counts:
         return {
             "takeovers": ("Books of dead nodes that this one took over", registry.counts.takeovers),
@@ -118,10 +124,10 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
             "resyncs": ("Times that the own book was written anew", registry.counts.resyncs),
             "registry_garbage": ("Entries of the registry that could not be read", registry.counts.garbage),
             "registry_late": ("Connections opened while the registry was away", registry.counts.entered_late),
-            "redis_losses": ("Times that Redis did not answer in time", requests.losses + records.losses),
-            "redis_connects": ("Connections to Redis that were attempted", requests.connects + records.connects),
-            "redis_late": ("Commands given up before they were sent", requests.late + records.late),
-            "redis_refused": ("Error replies of Redis", sum((requests.refused + records.refused).values())),
+            "redis_losses": ("Times that Redis did not answer in time", both("redis_losses")),
+            "redis_connects": ("Connections to Redis that were attempted", both("redis_connects")),
+            "redis_late": ("Commands given up before they were sent", both("redis_late")),
+            "redis_refused": ("Error replies of Redis", both("redis_refused")),
             "bus_questions": ("Questions asked of other nodes", bus.asked),
             "bus_answered": ("Questions that other nodes answered", bus.answered),
             "bus_executed": ("Questions of other nodes that were carried out", bus.executed),
@@ -142,6 +148,7 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
         bus=bus,
         away=away,
         counts=counts,
+        nodes=lambda: registry.nodes,
         opening=[requests.open, records.open],
         closing=[requests.close, records.close],
     )

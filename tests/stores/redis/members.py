@@ -28,8 +28,8 @@ class Time:
 class Member:
     """A node: what it holds, which books came to it, how often it was fenced."""
 
-    def __init__(self, url: str, time: Time) -> None:
-        settings = Settings(redis=url, lease_seconds=LEASE, redis_seconds=0.25)
+    def __init__(self, url: str, time: Time, redis_seconds: float = 0.25) -> None:
+        settings = Settings(redis=url, lease_seconds=LEASE, redis_seconds=redis_seconds)
         self.link = Link(settings)
         self.registry = RedisConnections(self.link, KEYS, settings, lambda: time.now, heartbeat=False)
         self.registry.held = lambda: list(self.held.values())
@@ -69,12 +69,12 @@ Join = Callable[[], Awaitable[Member]]
 
 
 @contextlib.asynccontextmanager
-async def members(url: str, time: Time) -> AsyncIterator[Join]:
+async def members(url: str, time: Time, redis_seconds: float = 0.25) -> AsyncIterator[Join]:
     """Gives a function that makes one more node; all are closed in the end."""
     made: list[Member] = []
 
     async def join() -> Member:
-        one = Member(url, time)
+        one = Member(url, time, redis_seconds)
         made.append(one)
         await one.link.open()
         await one.registry.join()

@@ -14,7 +14,7 @@ from tests.harness.until import until
 from tests.stores.redis.links import opened
 from wsgw.errors import StoreUnavailable
 from wsgw.integrations.drive import Drive
-from wsgw.stores.redis import link as link_module
+from wsgw.stores.redis import waiting
 from wsgw.stores.redis.link import Script
 
 PUSH = Script("return redis.call('RPUSH', KEYS[1], ARGV[1])")
@@ -128,13 +128,13 @@ async def test_a_large_burst_goes_out_in_bounded_batches(redis: RedisServer):
 
 
 async def test_what_waits_is_bounded(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(link_module, "WAITING", 10)
+    monkeypatch.setattr(waiting, "WAITING", 10)
     async with opened(own_redis.url) as link:
         futures = [link.send("PING") for _ in range(12)]
         done = await asyncio.gather(*futures, return_exceptions=True)
         assert done[:10] == [b"PONG"] * 10
         assert all(isinstance(one, StoreUnavailable) for one in done[10:])
-        assert link.late == 2
+        assert link.counts()["redis_late"] == 2
 
 
 @pytest.mark.parametrize("cancellations", [2000, pytest.param(50_000, marks=pytest.mark.soak)])

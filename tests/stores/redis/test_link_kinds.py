@@ -14,6 +14,7 @@ from wsgw.errors import StoreUnavailable
 from wsgw.settings import Settings
 from wsgw.stores.redis.link import Link, Script
 
+ECHO = Script("return ARGV[1]")
 PUSH = Script("return redis.call('RPUSH', KEYS[1], ARGV[1])")
 
 
@@ -133,6 +134,25 @@ async def test_a_slot_that_moves_is_followed_without_a_loss(redis_cluster: Redis
         await until(lambda: subscribed == [True, False])
         assert await link.publish("{key}:bus", b"hello") == 1
         await until(lambda: messages == [b"hello"])
+        assert not link.losses
+
+
+async def test_a_user_who_must_not_say_asking_loses_that_command_and_no_answer_goes_astray(
+    redis_cluster: RedisClusterSet,
+):
+    for one in redis_cluster.servers:
+        await one.cli("ACL", "SETUSER", "poor", "reset", "on", ">pw", "~*", "&*", "+@all", "-asking")
+    async with opened(redis_cluster.url.replace("://", "://poor:pw@")) as link:
+        source = await redis_cluster.owner("{key}")
+        target = next(one for one in redis_cluster.servers if one is not source)
+        slot = await link.send("CLUSTER", "KEYSLOT", "{key}")
+        await target.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", await source.cli("CLUSTER", "MYID"))
+        await source.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", await target.cli("CLUSTER", "MYID"))
+        asked = link.send("GET", "{key}:gone")
+        echoes = [link.run(ECHO, [f"key {number}"], [number]) for number in range(100)]
+        assert await asyncio.gather(*echoes) == [b"%d" % number for number in range(100)]
+        with pytest.raises(StoreUnavailable):
+            await asked
         assert not link.losses
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time as wall
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,8 +13,13 @@ from redis.crc import key_slot
 
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet
+from tests.harness.until import until
 from tests.stores.redis.members import KEYS, LEASE, Join, Time, all_ids, members, pass_time, work_through
+from wsgw.settings import Settings
+from wsgw.stores.base import Book
 from wsgw.stores.records import Departure
+from wsgw.stores.redis.link import Link
+from wsgw.stores.redis.registry import RedisConnections
 from wsgw.stores.redis.registry_scripts import SCAN
 
 
@@ -147,9 +153,7 @@ async def test_a_node_that_froze_does_not_hold_those_that_went_on_for_dead(join:
     assert other.fenced == 0
 
 
-async def test_a_node_lives_whose_lease_moves_though_its_beat_does_not_show(
-    redis: RedisServer, join: Join, time: Time
-):
+async def test_a_node_lives_whose_lease_moves_though_its_beat_does_not_show(redis: RedisServer, join: Join, time: Time):
     odd, other = await join(), await join()
     for _ in range(40):
         time.now += 1
@@ -284,4 +288,27 @@ async def test_nodes_of_a_cluster_over_three_shards_find_a_dead_one(redis_cluste
         await pass_time(time, LEASE + 2, some[3])
         told = [departure.connection.id for book in some[3].orphans for departure in await work_through(book)]
         assert sorted(told) == sorted(lost)
-        assert await some[3].link.run(SCAN, [KEYS.open(some[0].name)], ["0", 10, 100, 0]) == [b"0", 0]
+        assert await some[3].link.run(SCAN, [KEYS.open(some[0].name)], ["0", 10, 100]) == [b"0", 0]
+
+
+async def test_nodes_beat_by_themselves_and_find_a_dead_one(redis: RedisServer):
+    """R-01, with the true clock and the shortest lease."""
+    settings = Settings(redis=redis.url, lease_seconds=0.5)
+    async with contextlib.AsyncExitStack() as ends:
+        some = []
+        for _ in range(3):
+            link = Link(settings)
+            await link.open()
+            ends.push_async_callback(link.close)
+            some.append(RedisConnections(link, KEYS, settings))
+            await some[-1].join()
+            ends.push_async_callback(some[-1].close)
+        dead, *others = some
+        found: list[Book] = []
+        for one in others:
+            one.on_orphaned = found.append
+        assert dead._heart is not None
+        dead._heart.cancel()
+        await until(lambda: found)
+        assert [book.node for book in found] == [dead.own.node]
+        assert not any(one.counts.fenced for one in others)

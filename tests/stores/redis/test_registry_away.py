@@ -81,9 +81,10 @@ async def test_what_happened_while_redis_was_away_is_in_it_afterwards(own_redis:
     one, other = await join(), await join()
     stays, leaves, ends = await one.open(3)
     await away(own_redis, one, other)
-    assert await one.registry.own.enter(late := one.connection()) is False
+    late, brief = one.connection(), one.connection()
+    assert await one.registry.own.enter(late) is False
     one.held[late.id] = late
-    assert await one.registry.own.enter(brief := one.connection()) is False
+    assert await one.registry.own.enter(brief) is False
     one.end(brief)
     one.end(leaves)
     one.held.pop(ends.id)

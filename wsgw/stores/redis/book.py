@@ -190,7 +190,7 @@ class RedisBook:
         key = self._keys[1] if kind == OPEN else self._keys[2]
         cursor = b"0"
         while not self.lost:
-            found = await self._link.run(SCAN, [key], [cursor, _SCAN_COUNT, values.MOST_BYTES, 1])
+            found = await self._link.run(SCAN, [key], [cursor, _SCAN_COUNT, values.MOST_BYTES])
             cursor = found[0]
             self._counts.garbage += found[1]
             for at in range(2, len(found), 2):

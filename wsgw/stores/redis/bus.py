@@ -79,8 +79,12 @@ class RedisBus:
         self._absent.doubt()
         self._link.on_away.append(self._away)
         self._link.on_back.append(self._absent.doubt)
-        await self._announcements.open()
-        await self._listen()
+        try:
+            await self._announcements.open()
+            await self._listen()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Stop listening; what is pending fails. Again is nothing."""

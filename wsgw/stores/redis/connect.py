@@ -15,19 +15,13 @@ from redis.asyncio import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
-from redis.exceptions import (
-    AuthenticationError,
-    NoPermissionError,
-    RedisError,
-    ResponseError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import AuthenticationError, RedisError
 
 from wsgw.errors import StoreUnavailable
 from wsgw.settings import Settings
 from wsgw.stores.redis.address import CLUSTER, SENTINEL, SINGLE, Address, Target, parse
 from wsgw.stores.redis.names import Names
+from wsgw.stores.redis.wording import in_words
 
 OLDEST = (7, 0)
 
@@ -213,26 +207,6 @@ async def ask(connection: Connection, *command: str | bytes) -> Any:
     """The reply to one command."""
     await connection.send_command(*command)
     return await connection.read_response(disable_decoding=True)
-
-
-def in_words(error: BaseException, where: object) -> str:
-    """What is wrong with a Redis, and the remedy, for whoever runs the gateway."""
-    text = str(error) or type(error).__name__
-    if isinstance(error, StoreUnavailable):
-        return in_words(error.__cause__, where) if isinstance(error.__cause__, NoPermissionError) else text
-    if isinstance(error, TimeoutError | RedisTimeoutError):
-        return f"Redis at {where} does not answer in time"
-    if isinstance(error, NoPermissionError):
-        return f"Redis at {where} refuses (NOPERM): {text}; the user of the setting redis needs this in its ACL"
-    if isinstance(error, AuthenticationError):
-        return f"Redis at {where} refuses the login: {text} Check user and password (setting redis_password)"
-    if "certificate" in text.lower() or "ssl" in text.lower():
-        return f"TLS with Redis at {where} fails: {text} Check redis_ca, the host name, and that it speaks TLS"
-    if isinstance(error, RedisConnectionError) and ("closed" in text or "reset" in text):
-        return f"Redis at {where} closed the connection: does it speak TLS (rediss://), or was it stopped?"
-    if isinstance(error, ResponseError):
-        return f"Redis at {where} refuses: {text}"
-    return f"Redis at {where} cannot be reached: {text} Is it running, and is the address right?"
 
 
 def _address_of(connection: Connection) -> Address:

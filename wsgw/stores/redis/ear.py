@@ -37,8 +37,7 @@ class Ear:
         now: Callable[[], float],
         shared: bool = False,
     ) -> None:
-        self.channel = channel
-        self.silences = 0
+        self._channel = channel
         self._link = link
         self._on_message = on_message
         self._on_gap = on_gap
@@ -58,14 +57,14 @@ class Ear:
         self._heard = self._said = self._ticked = self._now()
         self._link.on_back.append(self._back)
         self._subscription = self._link.subscribe(
-            self.channel, self._message, self._subscribed, sharded=not self._shared
+            self._channel, self._message, self._subscribed, sharded=not self._shared
         )
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
                 await self._opened
         except TimeoutError:
             await self.close()
-            raise StoreUnavailable(f"no subscription to {self.channel} within {_OPEN_SECONDS:.0f} s") from None
+            raise StoreUnavailable(f"no subscription to {self._channel} within {_OPEN_SECONDS:.0f} s") from None
 
     async def close(self) -> None:
         if self._subscription is not None:
@@ -118,5 +117,4 @@ class Ear:
         self._heard = now
         # Not alive: it is being made anew already.
         if self._subscription is not None and self._subscription.alive:
-            self.silences += 1
             self._subscription.drop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from typing import Any
 
 from redis.asyncio import Connection
 from redis.exceptions import AskError as Ask
@@ -89,13 +90,14 @@ class Exchange:
                 seen.add(command.script)
         await connection.send_packed_command([command.wire() for command in commands], check_health=False)
         for command in commands:
-            try:
-                if command.asking:
-                    await connection.read_response(disable_decoding=True)
-                    command.asking = None
-                command.answer(await connection.read_response(disable_decoding=True))
-            except ResponseError as error:
-                self._failed(address, command, error, again)
+            if command.asking:
+                await _reply(connection)  # refused or not: the command's own reply tells
+                command.asking = None
+            reply = await _reply(connection)
+            if isinstance(reply, ResponseError):
+                self._failed(address, command, reply, again)
+            else:
+                command.answer(reply)
 
     async def _connection(self, address: Address) -> Connection:
         connection = self._servers.connections.get(address)
@@ -129,3 +131,11 @@ class Exchange:
             refusal = StoreUnavailable(f"Redis refuses: {text}")
             refusal.__cause__ = error
             command.fail(refusal)
+
+
+async def _reply(connection: Connection) -> Any:
+    """The next reply; an error of Redis is one too."""
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error

@@ -45,6 +45,10 @@ class Keys:
     def owed(self, node: str) -> str:
         return f"{self._begin}{{{node}}}:owed"
 
+    def of_node(self, node: str) -> tuple[str, str, str, str, str]:
+        """lease, fence, fallen, open, owed: in one slot."""
+        return self.lease(node), self.fence(node), self.fallen(node), self.open(node), self.owed(node)
+
     def channel(self, node: str) -> str:
         """Where `node` listens for questions and answers."""
         return f"{self._begin}{{{node}}}:bus"

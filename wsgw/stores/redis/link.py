@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,18 +18,16 @@ from wsgw.settings import Settings
 from wsgw.stores.redis.address import CLUSTER, SENTINEL
 from wsgw.stores.redis.backoff import Backoff
 from wsgw.stores.redis.command import Command, Script
-from wsgw.stores.redis.connect import Connector, ask, in_words
+from wsgw.stores.redis.connect import Connector, ask
 from wsgw.stores.redis.exchange import Exchange
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.subscription import Subscription
+from wsgw.stores.redis.waiting import Waiting
+from wsgw.stores.redis.wording import in_words
 
 __all__ = ["Link", "Script", "Subscription"]
 
 log = logging.getLogger("wsgw.redis")
-
-#: A batch is at most this many commands and about this many bytes, and this much may wait.
-BATCH, BATCH_BYTES = 1000, 1_000_000
-WAITING, WAITING_BYTES = 100_000, 64_000_000
 
 #: How often Sentinel is asked whether the master is still the same.
 WATCH_SECONDS = 1.0
@@ -50,7 +48,7 @@ class Link:
     The first batch that is not answered in time makes all that waits fail, and `away` true: from then on commands fail
     at once, until one probe, with growing pauses, has found Redis again. On a cluster, one master away is Redis away.
 
-    refused: replies of Redis that were errors, by their first word; late: commands given up before they were sent.
+    refused: replies of Redis that were errors, by their first word. Whether to go on is for the caller of each.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
@@ -59,7 +57,7 @@ class Link:
         self.on_away: list[Callable[[str], None]] = []
         self.on_back: list[Callable[[], None]] = []
         self.refused: Counter[str] = Counter()
-        self.late = self.losses = self.batches = self.commands = 0
+        self.losses = self.batches = self.commands = 0
         self._seconds = settings.redis_seconds
         self._now = now
         self._connector = Connector(settings)
@@ -67,8 +65,7 @@ class Link:
         self._where = ", ".join(map(str, self._connector.target.addresses))
         self._check_key = Keys(settings.redis_prefix).announcements
         self._exchange: Exchange | None = None
-        self._waiting: deque[Command] = deque()
-        self._waiting_bytes = 0
+        self._waiting = Waiting(settings.redis_seconds)
         self._spent = 0.0
         self._began: float | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -82,6 +79,15 @@ class Link:
     def connects(self) -> int:
         """How many connections were attempted so far."""
         return self._connector.made
+
+    def counts(self) -> dict[str, int]:
+        """What happened so far, by metric name."""
+        return {
+            "redis_losses": self.losses,
+            "redis_connects": self.connects,
+            "redis_refused": self.refused.total(),
+            "redis_late": self._waiting.late,
+        }
 
     async def open(self) -> None:
         """Connect. Raises StoreUnavailable, which says what is wrong and what to do."""
@@ -106,7 +112,7 @@ class Link:
         await _ended(self._probe, 0)
         await _ended(self._worker, 2 * self._seconds)
         self.away, self.reason = True, "closed"
-        self._fail(self._taken(), self.reason)
+        self._fail(self._waiting.taken(), self.reason)
         if self._exchange is not None:
             await self._exchange.close()
 
@@ -151,12 +157,8 @@ class Link:
         command = Command(packed, future, key, self._time_spent(), script)
         if self.away:
             command.fail(StoreUnavailable(self.reason))
-        elif len(self._waiting) >= WAITING or self._waiting_bytes + len(packed) > WAITING_BYTES:
-            self.late += 1
-            command.fail(StoreUnavailable("too many commands wait for Redis"))
         else:
-            self._waiting.append(command)
-            self._waiting_bytes += len(packed)
+            self._waiting.put(command)
             if self._worker is None:
                 # It begins with the next turn of the loop, when this one's commands are all here.
                 self._worker = asyncio.get_running_loop().create_task(self._work())
@@ -166,8 +168,10 @@ class Link:
         batch: list[Command] = []
         try:
             while self._waiting and not self.away:
-                batch = self._next_batch()
+                batch = self._waiting.batch(self._spent)
                 if batch and self._exchange is not None:
+                    self.batches += 1
+                    self.commands += len(batch)
                     self._began = self._now()
                     async with self._deadline():
                         await self._exchange.run(batch)
@@ -186,25 +190,6 @@ class Link:
     def _time_spent(self) -> float:
         """Seconds in which batches were under way. A loop held up before it sent anything is not Redis's doing."""
         return self._spent if self._began is None else self._spent + self._now() - self._began
-
-    def _next_batch(self) -> list[Command]:
-        batch: list[Command] = []
-        size = 0
-        earliest = self._spent - self._seconds
-        while self._waiting and len(batch) < BATCH and size < BATCH_BYTES:
-            command = self._waiting.popleft()
-            self._waiting_bytes -= len(command.packed)
-            if command.future.done():
-                continue
-            if command.since < earliest:
-                self.late += 1
-                command.fail(StoreUnavailable("Redis does not keep up"))
-                continue
-            size += len(command.packed)
-            batch.append(command)
-        self.batches += bool(batch)
-        self.commands += len(batch)
-        return batch
 
     @contextlib.asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
@@ -234,11 +219,11 @@ class Link:
         self.losses += 1
         log.warning("Redis is away: %s", reason)
         self._fail(batch, reason)
-        self._fail(self._taken(), reason)
+        self._fail(self._waiting.taken(), reason)
         if self._closed:
             return
         self._probe = asyncio.get_running_loop().create_task(self._come_back())
-        for told in self.on_away:
+        for told in list(self.on_away):
             _call(told, reason)
 
     async def _come_back(self) -> None:
@@ -251,7 +236,7 @@ class Link:
             except (RedisError, OSError, StoreUnavailable) as error:
                 self.reason = in_words(error, self._where)
         log.warning("Redis is back")
-        for told in self.on_back:
+        for told in list(self.on_back):
             _call(told)
 
     async def _watch(self) -> None:
@@ -264,7 +249,7 @@ class Link:
                 continue  # Sentinel is not needed as long as Redis answers
             if not self.away and self._exchange is not None and not self._exchange.serves(named):
                 self._lose(f"Sentinel names another master, {named}", [])
-                for subscription in self._subscriptions:
+                for subscription in list(self._subscriptions):
                     subscription.drop()
 
     async def _connect(self) -> None:
@@ -279,12 +264,6 @@ class Link:
         self._exchange = Exchange(self._connector, servers, self.refused)
         self._backoff.works()
         self.away, self.reason = False, ""
-
-    def _taken(self) -> list[Command]:
-        taken = list(self._waiting)
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        return taken
 
     def _fail(self, commands: Iterable[Command], reason: str) -> None:
         for command in commands:

@@ -56,7 +56,7 @@ class Listing:
     ) -> str:
         # Filtered, few of many are wanted: a small count would make it many small looks.
         count = count if api_id is None and stage is None else _COUNT
-        found = await self._link.run(SCAN, [self._keys.open(node)], [place, max(count, 10), values.MOST_BYTES, 0])
+        found = await self._link.run(SCAN, [self._keys.open(node)], [place, max(count, 10), values.MOST_BYTES])
         self._counts.garbage += found[1]
         for at in range(2, len(found), 2):
             record = values.connection(found[at], found[at + 1])

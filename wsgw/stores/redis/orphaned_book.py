@@ -10,7 +10,8 @@ from wsgw.stores.redis.book import RedisBook
 from wsgw.stores.redis.counts import Counts
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link
-from wsgw.stores.redis.registry_scripts import FINISH, HOLD, LEFT
+from wsgw.stores.redis.membership import has_left
+from wsgw.stores.redis.registry_scripts import FINISH, HOLD
 
 log = logging.getLogger("wsgw.cluster")
 
@@ -49,7 +50,7 @@ class OrphanedBook(RedisBook):
             if finished == 1:
                 await self._link.send("HDEL", self._nodes, self.node)
             elif finished == 0:
-                await self._link.send("HSET", self._nodes, self.node, b"%b %b" % (self._token.encode(), LEFT))
+                await self._link.send("HSET", self._nodes, self.node, has_left(self._token))
         except StoreUnavailable:
             # The fence runs out by itself; who takes the book over then finds what is left, perhaps nothing.
             log.warning("the book of node %s is done, but Redis could not be told", self.node)

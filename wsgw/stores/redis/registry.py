@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 
-from wsgw import ids
 from wsgw.errors import StoreUnavailable
 from wsgw.settings import Settings
 from wsgw.stores.base import Book, Page
@@ -23,21 +22,19 @@ from wsgw.stores.redis.counts import Counts
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link
 from wsgw.stores.redis.listing import Listing
+from wsgw.stores.redis.membership import EXPIRY_MS, claim, leave
 from wsgw.stores.redis.orphaned_book import OrphanedBook
 from wsgw.stores.redis.own_book import OwnBook
-from wsgw.stores.redis.registry_scripts import BEAT, CLAIM, FENCED, LEAVE, LEFT, NEW, RENEW, TAKE
+from wsgw.stores.redis.registry_scripts import BEAT, FENCED, LEFT, NEW, RENEW, TAKE
 from wsgw.stores.redis.watch import Watch
 
 log = logging.getLogger("wsgw.cluster")
 
-#: Leases, books and the list of nodes outlive any weekend on which a whole cluster stands still, and end some day.
-_EXPIRY_MS = 7 * 24 * 3600 * 1000
 #: How long a node that was held for dead cannot come back. A process frozen for longer has no client left: their
 #: `$disconnect`s would come twice, which is what their event ids are for.
 _FALLEN_MS = 24 * 3600 * 1000
 #: After Redis was away, others may find it later than we do: links pause up to two seconds between attempts.
 _GRACE = 2.5
-_NAMES_TRIED = 64
 
 
 class RedisConnections:
@@ -61,8 +58,12 @@ class RedisConnections:
     ) -> None:
         self.on_orphaned: Callable[[Book], None] = lambda book: None
         self.on_fenced: Callable[[], None] = lambda: None
+        #: Redis has lost what it held: for whoever concludes anything from what it does not have.
+        self.on_emptied: Callable[[], None] = lambda: None
         self.held: Callable[[], Iterable[ConnectionRecord]] = lambda: ()
         self.counts = Counts()
+        #: Nodes that were in the cluster at the last beat, this one included.
+        self.nodes = 1
         self._link = link
         self._keys = keys
         self._now = now
@@ -95,7 +96,7 @@ class RedisConnections:
 
     async def _begin(self) -> None:
         token = secrets.token_hex(8)
-        node = await self._claim(token)
+        node = await claim(self._link, self._keys, token)
         if not self._token:
             self._link.on_away.append(self._away)
             self._link.on_back.append(self._back)
@@ -106,22 +107,6 @@ class RedisConnections:
         self.own = OwnBook(self._link, self._keys, node, token, self.counts, self._now)
         self.own.on_stalled = self._look_soon
         log.info("joined as node %s", node)
-
-    async def _claim(self, token: str) -> str:
-        keys, link = self._keys, self._link
-        for _ in range(_NAMES_TRIED):
-            node = ids.node_name()
-            if not await link.send("HSETNX", keys.nodes, node, f"{token} 0"):
-                continue
-            claimed = await link.run(CLAIM, self._node_keys(node), [f"{token} 0", _EXPIRY_MS])
-            if claimed == 1:
-                return node
-            if claimed == 0:
-                await link.send("HDEL", keys.nodes, node)
-            else:
-                # A book that no entry leads to: now one does, and somebody takes it over.
-                await link.send("HSET", keys.nodes, node, b"%b %b" % (token.encode(), LEFT))
-        raise StoreUnavailable("no free name for this node was found in Redis")
 
     async def close(self) -> None:
         for task in (self._heart, self._resync):
@@ -136,25 +121,9 @@ class RedisConnections:
         for book in list(self._orphans.values()):
             await book.close()
         if not self.own.lost:
-            await self._leave()
+            await self.own.close()
+            await leave(self._link, self._keys, self.own.node, self._token)
         self._token = ""
-
-    async def _leave(self) -> None:
-        await self.own.close()
-        node, left = self.own.node, b"%b %b" % (self._token.encode(), LEFT)
-        try:
-            lease, _, _, open_, owed = self._node_keys(node)
-            nothing_owed = await self._link.run(LEAVE, [lease, open_, owed], [self._token, left, _EXPIRY_MS])
-            if nothing_owed == 1:
-                await self._link.send("HDEL", self._keys.nodes, node)
-            elif nothing_owed == 0:
-                await self._link.send("HSET", self._keys.nodes, node, left)
-        except StoreUnavailable as error:
-            log.warning("node %s left without telling: %s; others find its lease run out", node, error)
-
-    def _node_keys(self, node: str) -> tuple[str, str, str, str, str]:
-        keys = self._keys
-        return keys.lease(node), keys.fence(node), keys.fallen(node), keys.open(node), keys.owed(node)
 
     # ---- the heartbeat
 
@@ -195,7 +164,7 @@ class RedisConnections:
     async def _renew(self, now: float) -> bool:
         """False: others hold this node for dead."""
         self._beats += 1
-        state = await self._link.run(RENEW, self._node_keys(self.own.node), [self._token, self._beats, _EXPIRY_MS])
+        state = await self._link.run(RENEW, self._keys.of_node(self.own.node), [self._token, self._beats, EXPIRY_MS])
         # Nothing in Redis says any more whether others took our book over while we stood still, if we did: be careful.
         stood_still = now - self._renewed > self._lease_seconds and not self._away_since_renewal
         if state == FENCED or (state == NEW and stood_still):
@@ -205,16 +174,18 @@ class RedisConnections:
         if state == NEW:
             log.warning("Redis has lost what it held of node %s: it is written anew", self.own.node)
             self._outdated = True
+            self.on_emptied()
         self.own.age()
         return True
 
     async def _beat(self) -> dict[str, bytes]:
         """Show that we live; gives the beats of the other nodes."""
         beat = f"{self._token} {self._beats}"
-        found = await self._link.run(BEAT, [self._keys.nodes], [self.own.node, beat, _EXPIRY_MS])
+        found = await self._link.run(BEAT, [self._keys.nodes], [self.own.node, beat, EXPIRY_MS])
         self.counts.garbage += found[0]
         beats = {found[at].decode(): found[at + 1] for at in range(1, len(found), 2)}
         beats.pop(self.own.node, None)
+        self.nodes = 1 + len(beats)
         return beats
 
     def _fenced(self) -> None:
@@ -235,7 +206,7 @@ class RedisConnections:
     async def _take_over_the_dead(self, beats: dict[str, bytes]) -> None:
         others = {node: beat for node, beat in beats.items() if node not in self._orphans}
         for node, lease in self._watch.look(others, self._now()):
-            keys = self._node_keys(node)
+            keys = self._keys.of_node(node)
             answer = await self._link.run(TAKE, keys, [lease, self._token, self._fence_ms, _FALLEN_MS])
             if answer == 1:
                 self._adopt(node)

@@ -152,27 +152,23 @@ return 0
 """
 )
 
-#: hash | cursor count most 1:remove → next cursor, how much garbage there was, then field, value, field, value, …
-#: One value of 50 MB would take the whole deadline on its way: those stay in Redis.
+#: hash | cursor count most → next cursor, how much garbage was removed, then field, value, field, value, …
+#: What is larger than anything that a gateway writes goes at the first look, even if that look takes too long.
 SCAN = Script(
     _READ
     + """
-if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then
-  if ARGV[4] == '1' then hash(KEYS[1]) end
-  return {'0', redis.call('EXISTS', KEYS[1])}
-end
+if not hash(KEYS[1]) then return {'0', 1} end
 local found = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
-local answer, fields, garbage = {found[1], 0}, found[2], 0
+local answer, fields = {found[1], 0}, found[2]
 for at = 1, #fields, 2 do
   if #fields[at] + #fields[at + 1] <= tonumber(ARGV[3]) then
     answer[#answer + 1] = fields[at]
     answer[#answer + 1] = fields[at + 1]
   else
-    if ARGV[4] == '1' then redis.call('HDEL', KEYS[1], fields[at]) end
-    garbage = garbage + 1
+    redis.call('HDEL', KEYS[1], fields[at])
+    answer[2] = answer[2] + 1
   end
 end
-answer[2] = garbage
 return answer
 """
 )

@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 
 from wsgw.errors import StoreUnavailable
 from wsgw.stores.redis.backoff import Backoff
-from wsgw.stores.redis.connect import CONNECT_SECONDS, Connector, in_words
+from wsgw.stores.redis.connect import CONNECT_SECONDS, Connector
+from wsgw.stores.redis.wording import in_words
 
 log = logging.getLogger("wsgw.redis")
 

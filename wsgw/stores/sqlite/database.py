@@ -1,42 +1,27 @@
 """The database of a data directory: one thread writes, one reads, and the event loop waits for neither.
 
-The writer commits whatever has queued up meanwhile as one transaction, so that the more is written the less each
-write costs. It runs in WAL mode with `synchronous=NORMAL`: what was answered survives `kill -9` of the process; the
-last moments before a power cut may be missing, the file is sound all the same.
+It runs in WAL mode with `synchronous=NORMAL`: what was answered survives `kill -9` of the process; the last moments
+before a power cut may be missing, the file is sound all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
-import logging
 import os
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from wsgw.errors import StoreUnavailable
 from wsgw.stores.sqlite.layout import Unusable, examine, lay_out
-
-log = logging.getLogger("wsgw")
+from wsgw.stores.sqlite.worker import Job, Worker, connected, unavailable
 
 FILE = "wsgw.sqlite"
-#: Another process, such as `wsgw import`, may write at the same time: how long its transaction is waited for, seconds.
-_BUSY = 5
-_MOST_AT_ONCE = 1000
-#: A statement takes up to 32,766 values; two sizes of it, prepared once, serve any number of rows.
+#: Rows of one statement, at most; it takes up to 32,766 values.
 _ROWS = 256
 
 T = TypeVar("T")
-Job = Callable[[sqlite3.Connection], Any]
-
-
-class _Queued(NamedTuple):
-    job: Job
-    done: asyncio.Future[Any]
 
 
 class Database:
@@ -49,8 +34,8 @@ class Database:
         self.directory = Path(directory)
         self._serving = serving
         self._lock: int | None = None
-        self._writer: _Worker | None = None
-        self._reader: _Worker | None = None
+        self._writer: Worker | None = None
+        self._reader: Worker | None = None
 
     async def open(self) -> None:
         """Raises Unusable: somebody else serves from the directory, it cannot be written, or what is there is not ours.
@@ -63,8 +48,8 @@ class Database:
             self._unlock()
             raise
         file = self.directory / FILE
-        self._writer = _Worker(file, str(self.directory), "wsgw-sqlite-writer", writes=True)
-        self._reader = _Worker(file, str(self.directory), "wsgw-sqlite-reader", writes=False)
+        self._writer = Worker(file, str(self.directory), "wsgw-sqlite-writer", writes=True)
+        self._reader = Worker(file, str(self.directory), "wsgw-sqlite-reader", writes=False)
 
     def write(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Run `job` in the next transaction; its result when that is committed. The jobs run in the order of the calls.
@@ -85,10 +70,10 @@ class Database:
         self._writer = self._reader = None
         self._unlock()
 
-    def _queue(self, worker: _Worker | None, job: Job) -> asyncio.Future[Any]:
+    def _queue(self, worker: Worker | None, job: Job) -> asyncio.Future[Any]:
         if worker is None:
             done = asyncio.get_running_loop().create_future()
-            done.set_exception(_unavailable("it is closed"))
+            done.set_exception(unavailable("it is closed"))
             done.exception()
             return done
         return worker.queue(job)
@@ -102,7 +87,7 @@ class Database:
             examine(file)
             # Made here, not by SQLite, which would leave it to the umask who may read the secrets in it.
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-            database = _connected(file)
+            database = connected(file)
             try:
                 database.execute("PRAGMA journal_mode = WAL")
                 lay_out(database)
@@ -131,91 +116,6 @@ class Database:
             self._lock = None
 
 
-class _Worker:
-    """A thread with a connection of its own that runs queued jobs, many in one transaction."""
-
-    def __init__(self, file: Path, place: str, name: str, *, writes: bool) -> None:
-        self._file = file
-        self._place = place
-        self._writes = writes
-        self._failing = False
-        self._jobs: SimpleQueue[_Queued | None] = SimpleQueue()
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def queue(self, job: Job) -> asyncio.Future[Any]:
-        done = self._loop.create_future()
-        self._jobs.put(_Queued(job, done))
-        return done
-
-    async def close(self) -> None:
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
-
-    def _run(self) -> None:
-        database: sqlite3.Connection | None = None
-        for batch in self._batches():
-            results: list[Any] = []
-            fault: StoreUnavailable | None = None
-            try:
-                if database is None:
-                    database = _connected(self._file)
-                results = self._transaction(database, batch)
-            except Exception as error:
-                # A job's own fault fails its companions too: the transaction is all or nothing.
-                fault = _unavailable(str(error))
-                fault.__cause__ = error
-                self._say(error)
-                database = _rolled_back(database)
-            else:
-                self._say(None)
-            try:
-                self._loop.call_soon_threadsafe(_settle, batch, results, fault)
-            except RuntimeError:
-                # The loop is closed: nobody waits any more.
-                break
-        if database is not None:
-            database.close()
-
-    def _batches(self) -> Iterator[list[_Queued]]:
-        """What has queued up, again and again, until `close`."""
-        while (first := self._jobs.get()) is not None:
-            batch = [first]
-            last = False
-            try:
-                while len(batch) < _MOST_AT_ONCE:
-                    one = self._jobs.get_nowait()
-                    if one is None:
-                        last = True
-                        break
-                    batch.append(one)
-            except Empty:
-                pass
-            yield batch
-            if last:
-                return
-
-    def _transaction(self, database: sqlite3.Connection, batch: Sequence[_Queued]) -> list[Any]:
-        # IMMEDIATE: a transaction that begins by reading could not wait for another process's writes later.
-        database.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
-        results = [one.job(database) for one in batch]
-        database.execute("COMMIT")
-        return results
-
-    def _say(self, error: Exception | None) -> None:
-        """Log when the store begins to fail and when it works again, not each time."""
-        if (error is not None) == self._failing:
-            return
-        self._failing = error is not None
-        verb = "written" if self._writes else "read"
-        if error is not None:
-            known = isinstance(error, sqlite3.Error)
-            log.error("the data directory %s cannot be %s: %s", self._place, verb, error, exc_info=not known)
-        else:
-            log.warning("the data directory %s can be %s again", self._place, verb)
-
-
 def many(database: sqlite3.Connection, head: str, row: str, rows: Sequence[Sequence[Any]], tail: str = "") -> None:
     """Run `head`, `row` once for each of `rows`, `tail` as few statements.
 
@@ -230,38 +130,3 @@ def many(database: sqlite3.Connection, head: str, row: str, rows: Sequence[Seque
             text = f"{head} {', '.join([row] * size)} {tail}"
             database.execute(text, [value for one in chunk[:size] for value in one])
             chunk = chunk[size:]
-
-
-def _connected(file: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(file, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-    database.execute("PRAGMA synchronous = NORMAL")
-    return database
-
-
-def _rolled_back(database: sqlite3.Connection | None) -> sqlite3.Connection | None:
-    """The connection after a failed transaction; None if it is beyond use, and a new one is needed."""
-    if database is None:
-        return None
-    try:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-    except sqlite3.Error:
-        database.close()
-        return None
-    return database
-
-
-def _unavailable(reason: str) -> StoreUnavailable:
-    return StoreUnavailable(f"the data directory: {reason}")
-
-
-def _settle(batch: Sequence[_Queued], results: Sequence[Any], fault: StoreUnavailable | None) -> None:
-    for number, one in enumerate(batch):
-        if one.done.done():
-            continue
-        if fault is None:
-            one.done.set_result(results[number])
-        else:
-            one.done.set_exception(fault)
-            # Whoever does not wait for it any more has not forgotten it by mistake.
-            one.done.exception()
