@@ -86,7 +86,9 @@ async def serving(*words: str) -> AsyncIterator[Served]:
 async def answer(gateway: Served, path: str = "/chat/prod") -> str:
     client = await gateway.connect(path)
     await client.send_json({"action": "ping"})
-    return await client.receive_text()
+    text = await client.receive_text()
+    await client.drop()
+    return text
 
 
 # ---- what is stored

@@ -112,16 +112,19 @@ def haproxy_settings(port: int, nodes: list[dict[str, str]]) -> str:
 
 
 @asynccontextmanager
-async def balancing(tmp_path: Path, nodes: list[dict[str, str]]) -> AsyncIterator[str]:
-    """HAProxy in front of `nodes`; gives the ws:// address of the chat's stage there."""
+async def balancing(tmp_path: Path, nodes: list[dict[str, str]]) -> AsyncIterator[tuple[str, asyncio.StreamReader]]:
+    """HAProxy in front of `nodes`; gives the ws:// address of the chat's stage there, and what it writes."""
     port, file = free_port(), tmp_path / "haproxy.cfg"
     file.write_text(haproxy_settings(port, nodes))
-    process = await asyncio.create_subprocess_exec(HAPROXY, "-db", "-f", file, stdout=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        HAPROXY, "-db", "-f", file, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    assert process.stdout is not None
     try:
-        yield f"ws://127.0.0.1:{port}/chat/prod"
+        yield f"ws://127.0.0.1:{port}/chat/prod", process.stdout
     finally:
         process.kill()
-        await process.wait()
+        await process.communicate()
 
 
 async def node_of(url: str) -> tuple[str, RawWebSocket]:
@@ -159,13 +162,15 @@ async def test_clients_are_spread_over_the_nodes_and_a_node_that_drains_gets_no_
     file.write_text(yaml.safe_dump(definition))
     async with serving(file, "--drain-seconds", "20") as one, serving(file, "--drain-seconds", "20") as two:
         both = {one.ready["node"], two.ready["node"]}
-        async with balancing(tmp_path, [one.ready, two.ready]) as url:
+        async with balancing(tmp_path, [one.ready, two.ready]) as (url, said):
             found = [await node_of(url) for _ in range(4)]
             assert sorted(node for node, _ in found) == sorted([*both, *both])
             one.signal(15)
             await one.says("closing all connections")
             # Until HAProxy has asked again it may still send somebody to the node that drains, which refuses.
-            await asyncio.sleep(2.5)
+            async with asyncio.timeout(20):
+                while b"node-1 is DOWN" not in (line := await said.readline()):
+                    assert line, "HAProxy has ended"
             later = [await node_of(url) for _ in range(3)]
             assert {node for node, _ in later} == {two.ready["node"]}
             for _, client in [*found, *later]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,9 @@ async def exported(*options: str) -> set[str]:
     ):
         assert answer.status == 200
         text = await answer.text()
+        # Workers of a supervisor that was killed would outlive it, and this test, by a moment.
+        served.signal(signal.SIGTERM)
+        assert await served.ended() == 0
     names = set()
     for family in text_string_to_metric_families(text):
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])

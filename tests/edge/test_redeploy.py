@@ -250,3 +250,18 @@ async def test_connections_of_a_stage_that_is_gone_still_close_as_they_like(gate
     gateway.deploy()
     assert await client.close(4001, "bye") == (4001, "bye")
     await until(lambda: not gateway.connections)
+
+
+async def test_a_client_that_answers_no_close_is_dropped_in_time_right_after_a_deployment(make_gateway: Any):
+    """A deployment has every connection looked at soon: that look is not to begin the wait for the close anew."""
+    gateway = await make_gateway(close_seconds=5)
+    gateway.deploy(api(PING))
+    clients = [await gateway.connect() for _ in range(2)]
+    gateway.deploy(api(PING))
+    # The last one is looked at late enough to tell the two waits apart.
+    gateway.connections[-1].close(1001, "Going away")
+    await clients[-1].receive_close()
+    for _ in range(6):
+        gateway.advance(1)
+    async with asyncio.timeout(0.5):
+        await clients[-1].receive_eof()

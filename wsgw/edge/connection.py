@@ -322,7 +322,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             end = self.closing_since + settings.close_seconds
             if now >= end and self.transport is not None:
                 self.transport.abort()
-            return max(end, now + settings.close_seconds)
+            return end if now < end else now + settings.close_seconds
         deadlines = []
         if self._stalled_since:
             deadlines.append(self._stalled_since + settings.stall_seconds)

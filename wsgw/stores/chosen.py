@@ -105,11 +105,15 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
     registry = RedisConnections(records, keys, settings)
     bus = RedisBus(requests, keys, settings, node)
     registry.on_emptied = bus.doubt
-    buckets: Throttle
+    buckets: Throttle = RedisThrottle(requests, keys)
+    closing: list[Callable[[], Awaitable[Any]]] = [requests.close, records.close]
     if settings.throttle_mode == "sliced":
-        buckets = SlicedThrottle(requests, keys, settings.throttle_slice_seconds)
-    else:
-        buckets = RedisThrottle(requests, keys)
+        sliced = buckets = SlicedThrottle(requests, keys, settings.throttle_slice_seconds)
+
+        async def give_back() -> None:
+            sliced.close()
+
+        closing.append(give_back)
 
     def away() -> str:
         return next((f"Redis is away: {link.reason}" for link in (requests, records) if link.away), "")
@@ -150,5 +154,5 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
         counts=counts,
         nodes=lambda: registry.nodes,
         opening=[requests.open, records.open],
-        closing=[requests.close, records.close],
+        closing=closing,
     )

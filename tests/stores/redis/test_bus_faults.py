@@ -129,6 +129,20 @@ async def test_a_frozen_redis_ends_every_question_within_a_second(server, join):
     asking.check()
 
 
+async def test_what_was_published_before_redis_froze_ends_too(server, join):
+    asker, owner = [await join(server.url, name, redis_seconds=0.25, bus_seconds=60) for name in ("aaaa", "bbbb")]
+    owner.reply = None
+    answer = asker.bus.ask("bbbb", post("c"))
+    await until(lambda: owner.answers)
+    server.freeze()
+    try:
+        await until(answer.done, 5)
+    finally:
+        server.thaw()
+    with pytest.raises(StoreUnavailable):
+        await answer
+
+
 async def test_a_redis_that_starts_again_empty_is_used_again(server, join):
     asker, owner = await join(server.url, "aaaa"), await join(server.url, "bbbb")
     asking = Asking(asker, owner)
@@ -137,6 +151,8 @@ async def test_a_redis_that_starts_again_empty_is_used_again(server, join):
     await goes_on(asking)
     await asking.stop()
     asking.check()
+    # Each of its subscriptions comes back when its own pause is over.
+    await until(lambda: asker.bus.hears and owner.bus.hears)
     assert "" in asker.heard
     owner.heard.clear()
     asker.bus.announce("definitions")

@@ -174,5 +174,6 @@ async def test_no_schedule_has_a_connection_both_live_and_gone(redis: RedisServe
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 async def test_no_schedule_of_ten_thousand_has_a_connection_both_live_and_gone(redis: RedisServer):
     await schedule(redis, range(1000, 11_000))

@@ -1,0 +1,64 @@
+"""What the runs of a cluster with faults have in common.
+
+Every run has three nodes, clients that come and go, and callers that push from every node to all connections; in the
+end its history is judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tests.harness.cluster import ClusterUnderTest
+from tests.harness.fleet import Client
+from tests.harness.node import NodeUnderTest
+from tests.harness.raw_websocket import Response, exchange
+
+
+class Scale(NamedTuple):
+    """How many clients, how long a fault lasts, and how long things go well before and after it."""
+
+    clients: int
+    fault: float
+    calm: float
+
+
+async def begun(cluster: ClusterUnderTest, scale: Scale) -> None:
+    """Clients on all nodes, some that were not let in, and everybody listed."""
+    await cluster.connect(scale.clients)
+    await cluster.be_refused(3)
+    await asyncio.sleep(scale.calm)
+
+
+async def ready(nodes: list[NodeUnderTest], seconds: float) -> None:
+    """Wait until they all say so."""
+    async with asyncio.timeout(seconds):
+        while not all([await node.ready() for node in nodes]):
+            await asyncio.sleep(0.05)
+
+
+async def only_successes(cluster: ClusterUnderTest, seconds: float) -> None:
+    """Wait until, for half a second, every push has been answered with what happened: nothing is 503 any more."""
+    async with asyncio.timeout(seconds):
+        while True:
+            since = cluster.now()
+            await asyncio.sleep(0.5)
+            statuses = cluster.statuses(since)
+            if statuses[200] and not statuses[503]:
+                return
+
+
+async def push_elsewhere(cluster: ClusterUnderTest) -> Response:
+    """The answer of the first node to a push to a connection of the second."""
+    asked, owner = cluster.nodes[:2]
+    target = cluster.clients_of(owner)[0].id.replace("=", "%3D")
+    host = asked.url.removeprefix("http://")
+    head = f"POST /prod/@connections/{target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n\r\n{{}}"
+    return await exchange(asked.url, head.encode())
+
+
+async def closed(clients: Iterable[Client], seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while any(client.open for client in clients):
+            await asyncio.sleep(0.02)
