@@ -7,6 +7,7 @@ import json
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend
@@ -243,3 +244,36 @@ async def test_two_apis_do_not_reach_each_others_connections_over_the_bus(
     known = there.connections[0].id
     assert (await manage(here, "POST", known, b"x", base="/one/prod")).status == 403
     assert (await manage(here, "POST", known, b"x", base="/two/prod")).status == 200
+
+
+async def test_what_is_written_anew_after_a_loss_includes_those_whose_disconnect_is_on_its_way(
+    make_gateway: MakeGateway, redis: RedisServer, backend: Backend
+):
+    """Else a node that dies next would owe `$disconnect`s that nobody knows of."""
+    open_ = asyncio.Event()
+
+    async def slow(request: object) -> web.Response:
+        await open_.wait()
+        return web.Response()
+
+    backend.answer("/bye", slow)
+    backend.answer("/slow", slow)
+    gateway = await make_gateway(redis=redis.url)
+    gateway.serve(route("$disconnect", http(backend.url + "/bye")), route("slow", http(backend.url + "/slow")))
+    stays, leaves, works, closes = [await gateway.connect() for _ in range(4)]
+    ids = {one.id for one in gateway.connections}
+    assert len(ids) == 4
+    await leaves.send_close(1000)
+    await backend.wait_for("/bye")
+    # One that has gone while its message is answered, and one that is asked to close and does not answer.
+    await works.send_text('{"action":"slow"}')
+    await backend.wait_for("/slow")
+    works.writer.transport.abort()
+    await until(lambda: len(gateway.connections) == 2)
+    gateway.connections[-1].close(1001, "Going away")
+    await until(lambda: len(gateway.connections) == 1)
+    assert {record.id for record in gateway.app._stores.registry.held()} == ids
+    open_.set()
+    await backend.wait_for("/bye", 2)
+    assert stays is not None
+    assert closes is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 from wsgw.edge.departed import record_of
 from wsgw.edge.departures import Departures
@@ -27,6 +28,7 @@ class Cluster:
         self._node = node
         self._registry = registry
         self._bus = bus
+        self._departures = departures
         self._rejoining: asyncio.Task[None] | None = None
         registry.held = self._held
         registry.on_orphaned = departures.adopt
@@ -54,12 +56,13 @@ class Cluster:
         if self._bus is not None:
             await self._bus.close()
 
-    def _held(self) -> list[ConnectionRecord]:
-        return [
-            record_of(connection, connection.slot.live.api_id, connection.slot.live.stage)
-            for connection in self._node
-            if connection.slot.live is not None
-        ]
+    def _held(self) -> Iterator[ConnectionRecord]:
+        """What stands in the book, made one by one: whoever reads it rests now and then."""
+        for connection in (*self._node, *self._node.closing()):
+            live = connection.slot.live
+            if live is not None:
+                yield record_of(connection, live.api_id, live.stage)
+        yield from self._departures.ending()
 
     def _fenced(self) -> None:
         if self._rejoining is None or self._rejoining.done():

@@ -22,7 +22,7 @@ from wsgw.invocation import ConnectionFacts
 from wsgw.live.route_table import LiveStage
 from wsgw.live.stages import Stages
 from wsgw.stores.base import Book
-from wsgw.stores.records import Departure
+from wsgw.stores.records import ConnectionRecord, Departure
 
 log = logging.getLogger("wsgw.disconnect")
 
@@ -87,6 +87,7 @@ class Departures:
         self._trying = 0
         self.given_up = self.delivered = 0
         self._failing: dict[tuple[str, str], float] = {}
+        self._ending: dict[str, ConnectionRecord] = {}
         self._adopting: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         node.on_disconnect = self.ended
@@ -101,27 +102,35 @@ class Departures:
         """Books of dead nodes that are being worked through."""
         return len(self._adopting)
 
+    def ending(self) -> list[ConnectionRecord]:
+        """The connections whose first attempt is under way: they are in the book as long."""
+        return list(self._ending.values())
+
     # ---- the first attempt
 
     async def ended(self, connection: Connection) -> None:
         """Tell the `$disconnect` route that `connection` has ended, now or later. Never raises."""
         live = connection.slot.live
         book = self._book()
+        self._node.told(connection)
         if live is None:
             book.leave(connection.id)
             return
         ending = Ending(connection.close_code, connection.close_reason, self._node.wall_ms())
+        record = self._ending[connection.id] = record_of(connection, live.api_id, live.stage)
+        departure = Departure(record, ending.code, ending.reason, ending.ended_at)
         try:
             outcome = await self._tell(connection, live, ending)
         except asyncio.CancelledError:
             # The process ends before the backend has answered: whoever comes next tells it again.
-            book.defer(_departure(connection, live, ending))
+            book.defer(departure)
             raise
+        finally:
+            del self._ending[connection.id]
         if outcome is Outcome.TAKEN:
             book.leave(connection.id)
             self._works_again((live.api_id, live.stage))
         else:
-            departure = _departure(connection, live, ending)
             owed = self._owe(departure, book)
             if outcome is Outcome.HOPELESS or not self._node.settings.disconnect_retry_seconds:
                 self._give_up(owed, "its route cannot be run" if outcome is Outcome.HOPELESS else "it failed")
@@ -282,8 +291,3 @@ class Departures:
         for task in list(self._adopting):
             task.cancel()
         await asyncio.gather(*self._adopting, return_exceptions=True)
-
-
-def _departure(connection: ConnectionFacts, live: LiveStage, ending: Ending) -> Departure:
-    record = record_of(connection, live.api_id, live.stage)
-    return Departure(record, ending.code, ending.reason, ending.ended_at)

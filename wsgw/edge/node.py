@@ -85,9 +85,16 @@ class Node:
             self._closing.add(connection)
 
     def forget(self, connection: Connection) -> None:
-        """Its socket is gone."""
-        self._closing.discard(connection)
+        """Its socket is gone, and so are its deadlines."""
         self._wheel.drop(connection)
+
+    def told(self, connection: Connection) -> None:
+        """Its `$disconnect` is on its way: nothing of it is left here."""
+        self._closing.discard(connection)
+
+    def closing(self) -> list[Connection]:
+        """Connections that nobody finds any more, whose `$disconnect` is not yet on its way."""
+        return list(self._closing)
 
     def hasten(self, connection: Connection, deadline: float) -> None:
         self._wheel.hasten(connection, deadline)
