@@ -194,7 +194,9 @@ def _disconnects(seen: _Seen) -> Iterable[Violation]:
         told = seen.disconnects[connection]
         if not told:
             yield Violation("an ended connection gets its $disconnect", connection, f"{end}")
-        allowed = {end.code, ABNORMAL} if seen.node_lost(connection) else {end.code}
+        allowed = {end.code, end.crossed or end.code}
+        if seen.node_lost(connection):
+            allowed.add(ABNORMAL)
         for one in told:
             if one.code not in allowed:
                 yield Violation("a $disconnect has the true code", connection, f"{one}, {end}")

@@ -30,6 +30,7 @@ class Client(asyncio.Protocol):
         self._code: int | None = None
         self._by = SERVER
         self._whole = False
+        self._crossed = 0
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self.opened: asyncio.Future[None] = loop.create_future()
@@ -76,8 +77,11 @@ class Client(asyncio.Protocol):
             opcode, payload = frame
             if opcode == CLOSE:
                 self._whole = True
-                if self._code is None:
-                    self._code = int.from_bytes(payload[:2], "big") if payload else 1005
+                code = int.from_bytes(payload[:2], "big") if payload else 1005
+                if self._code is not None:
+                    self._crossed = code if code != self._code else 0
+                else:
+                    self._code = code
                     self._transport.write(client_frame(CLOSE, payload[:2]))
             elif opcode == PING:
                 self._transport.write(client_frame(PONG, payload))
@@ -119,7 +123,7 @@ class Client(asyncio.Protocol):
         if self.id and not self.ended:
             self.ended = True
             code = ABNORMAL if self._code is None else self._code
-            self._record(Closed(self._now(), self.id, code, self._by, self._whole))
+            self._record(Closed(self._now(), self.id, code, self._by, self._whole, self._crossed))
 
 
 async def connect(

@@ -38,6 +38,7 @@ class Closed:
 
     code: of the first close frame, the client's own (`by` CLIENT) or the server's; 1006 if the stream ended without one
     whole: the server's close frame was read: so was all that it sent before
+    crossed: the code of the server's close frame, where that was no answer to the client's: both closed at once
     """
 
     at: float
@@ -45,6 +46,7 @@ class Closed:
     code: int
     by: str
     whole: bool = True
+    crossed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

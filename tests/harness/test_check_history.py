@@ -134,6 +134,11 @@ BAD: dict[str, tuple[str, list[Event]]] = {
 }
 
 GOOD: dict[str, list[Event]] = {
+    "both said goodbye at once, and the server's is told": [
+        *OPEN,
+        Closed(1.1, "c", 4000, CLIENT, crossed=1001),
+        gone(1001),
+    ],
     "a whole life": [*LIFE, *pushed("p", 1, 200, 1.05), *pushed("q", 2, 200, 2.05), sample(50, "c"), sample(120)],
     "not 200, not there": [
         *OPEN,
