@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from wsgw.cli.main import main
+from wsgw.cli.options import _HEADINGS
 from wsgw.cli.serve import serve
-from wsgw.settings import Loaded, Setting, SettingError, Settings, documented, load
+from wsgw.settings import Loaded, Setting, SettingError, Settings, documented, load, without_password
 
 ROOT = Path(__file__).parents[1]
 ROWS = documented()
@@ -116,6 +118,26 @@ def test_every_setting_is_an_option_of_serve(row: Setting):
     assert ("--no-" + flag[2:] in options) is (row.type == "bool")
 
 
+def test_the_help_of_serve_has_every_setting_once_and_under_headings():
+    text = CliRunner().invoke(serve, ["--help"]).output
+    headings = re.findall(r"^([^\s].*):$", text, re.MULTILINE)
+    assert headings[:2] == ["Options", "Listening"]
+    assert set(_HEADINGS.values()) == set(headings[1:])
+    listed = re.findall(r"^  --([a-z-]+)", text, re.MULTILINE)
+    assert [name for name in listed if name.replace("-", "_") in NAMES] == [name.replace("_", "-") for name in NAMES]
+
+
+def test_a_choice_is_told_with_what_there_is():
+    assert faults(lambda: load({"throttle_mode": "fast"})) == [
+        "command line: throttle_mode: 'fast': expected exact or sliced"
+    ]
+
+
+@pytest.mark.parametrize("password", ["secret", "se/cret", "se@cret", "s:e@c/r@et"])
+def test_a_url_is_shown_without_any_part_of_its_password(password: str):
+    assert without_password(f"redis://gw:{password}@h:1/0") == "redis://gw:…@h:1/0"
+
+
 VALUES = [
     *(("insecure", text, True) for text in ("1", "true", "TRUE", "yes", "on")),
     *(("lanes", text, False) for text in ("0", "false", "no", "off")),
@@ -186,6 +208,10 @@ BAD = [
     ("stop_seconds", "inf"),
     ("trust_forwarded", "10.0.0.0/8, a-proxy"),
     ("public_url", "gw.example.com"),
+    ("redis_prefix", "{wsgw}"),
+    ("redis_prefix", ""),
+    ("redis_prefix", "ws gw"),
+    ("throttle_mode", "fast"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The composition root: settings → stores → planes → servers. The only module that names concrete ones."""
+"""The composition root: settings → stores → planes → servers. Which stores, `stores.chosen` says."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class App:
             await stores.open()
             await self._cluster.join()
         except StoreUnavailable as error:
-            raise NotSafe(f"cannot begin without what nodes share: {error}") from error
+            raise NotSafe(f"cannot start: {error}") from error
 
     async def listen(
         self, sockets: Sequence[Sequence[socket.socket]] | None = None, control_socket: str = ""
@@ -273,7 +273,7 @@ class App:
         gauge("backend_calls_waiting", "Calls that wait for a connection", lambda: self._pool.counts().waiting)
         if self.settings.redis:
             gauge("nodes", "Nodes of the cluster, as this one sees them", lambda: self._stores.nodes())
-            gauge("redis_up", "1 while Redis can be reached", lambda: float(not self._stores.away()))
+            gauge("redis_up", "1 while Redis can be reached, and is heard", lambda: float(not self._stores.away()))
         gauge("departures_waiting", "$disconnects that wait for another attempt", lambda: self.departures.waiting)
         gauge("books_adopted", "Books of dead nodes that are worked through now", lambda: self.departures.adopting)
         self.metrics.counters(self._stores.counts)
@@ -328,11 +328,13 @@ class App:
         if hasattr(self, "_lanes"):
             if settings.redis:
                 self._listeners.close()
+                self._lanes.keep_none()
             if settings.redis and drain is None:
                 await self._settle()
             await self.node.drain(settings.drain_seconds if drain is None else drain)
-            cut_off = await self.node.finish(settings.stop_seconds)
+            # What waits for another attempt is in the book: nobody waits for a backend that is down.
             await self.departures.stop()
+            cut_off = await self.node.finish(settings.stop_seconds)
             await self._cluster.leave()
             await self._stores.close()
         self._listeners.close()

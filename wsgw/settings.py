@@ -300,6 +300,10 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         r"(redis|rediss|rediss?\+(sentinel|cluster)|valkeys?)://[^/?#\s]+(/[^?#\s]*)?", redis
     ):
         yield "redis", "that is no URL of a Redis; write redis://127.0.0.1:6379/0"
+    prefix = values.get("redis_prefix", "wsgw")
+    if not re.fullmatch(r"[\w.:-]+", prefix, re.ASCII):
+        # {} would decide where a Redis Cluster keeps a key; * and ? would be patterns in an ACL.
+        yield "redis_prefix", f"{prefix!r} cannot begin a key; write letters, digits and . _ : - only"
     if values.get("workers", 1) > 1 and not redis:
         yield "workers", "more than one worker needs a store that they share: give --redis URL, or leave --workers at 1"
     for text in values.get("tls_certificates", ()):
@@ -329,6 +333,7 @@ def _in_words(error: msgspec.ValidationError) -> str:
     text = str(error).partition(", got ")[0]
     for kind, words in (("int", "a whole number"), ("float", "a number"), ("bool", "true or false"), ("str", "text")):
         text = text.replace(f"`{kind}`", words)
+    text = re.sub(r"text matching regex '\^\(([^()]*)\)\$'", lambda one: one[1].replace("|", " or "), text)
     return text[:1].lower() + text[1:]
 
 
@@ -376,4 +381,4 @@ def _nearest(name: str, known: Mapping[str, str]) -> str:
 
 def without_password(url: str) -> str:
     """`url` as logs may show it: user and host, no password."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:…@", url)
+    return re.sub(r"(://[^@:]*):.*@", r"\1:…@", url)

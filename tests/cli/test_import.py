@@ -172,6 +172,10 @@ async def test_deleting_what_is_not_there_changes_nothing(where: tuple[str, str]
         (["import", "x.yaml"], "give --data DIR or --redis URL"),
         (["import", "--data", "d"], "name definition files, or what to --delete"),
         (["import", "x.yaml", "--redis", "localhost"], "redis: that is no URL of a Redis"),
+        (
+            ["import", "x.yaml", "--data", "d", "--redis", "redis://127.0.0.1:1"],
+            "data: with redis all is kept in Redis",
+        ),
     ],
 )
 async def test_wrong_use_is_told_with_the_remedy(words: list[str], said: str):
@@ -290,6 +294,21 @@ async def test_nodes_that_share_a_redis_take_an_import_within_a_second(redis: Re
         # The revision is looked at every two seconds: only what was announced is that fast on both, time after time.
         assert sum(one < 1 for one in seconds) >= 4, seconds
         assert [await answer(node) for node in (one, other)] == ["4", "4"]
+
+
+async def test_what_was_stored_is_served_on_when_redis_is_emptied(own_redis: RedisServer, written):
+    where = ("--redis", own_redis.url)
+    await wsgw("import", written(CHAT % ("chat", "first") + 'managementTokens: ["token"]'), *where)
+    async with serving(*where) as gateway:
+        client = await gateway.connect("/chat/prod")
+        await own_redis.flush()
+        await gateway.says("is not there any more")
+        await client.send_json({"action": "ping"})
+        assert await client.receive_text() == "first"
+        assert await answer(gateway) == "first"
+        await wsgw("import", written(CHAT % ("chat", "second")), *where)
+        await gateway.says("wsgw: deployed")
+        assert await answer(gateway) == "second"
 
 
 async def test_a_stored_definition_that_is_bad_leaves_the_old_one_serving_and_says_why(where: tuple[str, str], written):

@@ -33,6 +33,7 @@ def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Issuer:
 
 
 TLS = ["--tls-cert", "0.pem", "--tls-key", "0.key"]
+REDIS = ["--redis", "redis://127.0.0.1:1"]
 HTTPS = "https://127.0.0.1:8443"
 
 WRONG = [
@@ -51,6 +52,15 @@ WRONG = [
     pytest.param(["--listen", "http://h:99999"], "listen: http://h:99999: there is no port 99999", id="no such port"),
     pytest.param(["--listen", "http://127.0.0.1:8080"], "listen: 127.0.0.1 port 8080 is listened on 2", id="twice"),
     pytest.param(["--control-port", "8080"], "control_port: 127.0.0.1 port 8080 is the data plane's", id="control"),
+    pytest.param([*REDIS, "--data", "d"], "data: with redis all is kept in Redis", id="two places"),
+    pytest.param(["--redis", "redis://:pa/ss@h/0"], "redis: a password does not belong in the URL", id="a / in it"),
+    pytest.param(["--redis", "redis://gw:secret"], "redis: 'gw:…' is no address of a Redis", id="a forgotten @"),
+    pytest.param(["--redis", "redis://h:99999"], "redis: 'h:99999' is no address of a Redis", id="no such Redis port"),
+    pytest.param(["--redis", "redis://h/one"], "redis: 'one' is no number of a database", id="no such database"),
+    pytest.param([*REDIS, "--redis-ca", "0.pem"], "redis_ca: there is no certificate to check", id="no TLS to Redis"),
+    pytest.param(
+        ["--redis", "rediss://h", "--redis-ca", "gone"], "redis_ca: gone cannot be read: No such file", id="no CA"
+    ),
 ]
 
 

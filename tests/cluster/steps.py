@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import quote
 
 from tests.harness.cluster import ClusterUnderTest
 from tests.harness.fleet import Client
@@ -52,10 +53,19 @@ async def only_successes(cluster: ClusterUnderTest, seconds: float) -> None:
 async def push_elsewhere(cluster: ClusterUnderTest) -> Response:
     """The answer of the first node to a push to a connection of the second."""
     asked, owner = cluster.nodes[:2]
-    target = cluster.clients_of(owner)[0].id.replace("=", "%3D")
-    host = asked.url.removeprefix("http://")
-    head = f"POST /prod/@connections/{target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n\r\n{{}}"
-    return await exchange(asked.url, head.encode())
+    return await push_to(asked, cluster.clients_of(owner)[0])
+
+
+async def push_to(node: NodeUnderTest, client: Client) -> Response:
+    """The answer of `node` to a push to `client`, wherever that is connected."""
+    return await manage(node, "POST", client, b"{}")
+
+
+async def manage(node: NodeUnderTest, method: str, client: Client, body: bytes = b"") -> Response:
+    """The answer of `node` to a call about the connection of `client`."""
+    target, host = quote(client.id, safe=""), node.url.removeprefix("http://")
+    head = f"{method} /prod/@connections/{target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return await exchange(node.url, head.encode() + body)
 
 
 async def closed(clients: Iterable[Client], seconds: float) -> None:

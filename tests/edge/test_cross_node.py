@@ -19,6 +19,8 @@ from tests.harness.until import until
 from wsgw.definitions.api import Stage, StageLimits
 from wsgw.definitions.route import Integration
 from wsgw.ids import api_tag, connection_id
+from wsgw.stores.base import Answer
+from wsgw.stores.memory_bus import Exchange, MemoryBus
 
 
 @pytest.fixture
@@ -209,6 +211,29 @@ async def test_without_redis_local_work_goes_on_and_other_nodes_are_503_at_once(
     assert await late.receive() == b"found"
 
 
+async def test_a_node_that_hears_no_other_is_not_ready_and_says_so(nodes: tuple[TestGateway, TestGateway]):
+    here, _ = nodes
+    assert here.app._why_not_ready() == ""
+    bus = here.app._stores.bus
+    assert bus is not None
+    await bus.close()
+    assert "the bus is not heard" in here.app._why_not_ready()
+
+
+@pytest.mark.parametrize("answer", [Answer(200, b"no JSON"), Answer(200, b"[]"), Answer(0), Answer(500)])
+async def test_an_answer_of_another_node_that_makes_no_sense_is_none(gateway: TestGateway, answer: Answer):
+    gateway.serve(route("hi", mock("hello")))
+    bus = MemoryBus(exchange := Exchange(), lambda: gateway.app.node.name)
+    other = MemoryBus(exchange, lambda: "abcd")
+    other.on_question = lambda question, say: say(answer)
+    for one in (bus, other):
+        await one.open()
+    gateway.app.push.use(bus)
+    known = connection_id("abcd", api_tag("chat"))
+    assert (await manage(gateway, "GET", known)).status == 503
+    await bus.close()
+
+
 async def test_a_fenced_node_closes_its_clients_and_begins_anew(
     make_gateway: MakeGateway, redis: RedisServer, backend: Backend
 ):
@@ -216,7 +241,7 @@ async def test_a_fenced_node_closes_its_clients_and_begins_anew(
     gateway.serve(route("$disconnect", http(backend.url + "/bye")))
     client = await gateway.connect()
     known, name = gateway.connections[0].id, gateway.app.node.name
-    gateway.app._stores.registry.on_fenced()
+    gateway.app._stores.registry._fenced()
     assert await client.receive_close() == (1012, "Service restart")
     (request,) = await backend.wait_for("/bye")
     assert request.header("Wsgw-Event-Id") == f"{known}.disconnect"

@@ -180,6 +180,24 @@ async def test_the_oldest_is_given_up_where_too_many_wait(
     assert len(given_up) == 2
     assert known[0] in given_up[0]
     assert known[1] in given_up[1]
+    await until(lambda: departures._trying == 0)
+    backend.requests.clear()
+    backend.on(BYE, 200)
+    await again(gateway, backend, 3)
+    await until(lambda: departures.waiting == 0)
+    assert sorted(map(event_id, backend.got(BYE))) == sorted(f"{one}.disconnect" for one in known[2:])
+
+
+async def test_nothing_is_tried_again_once_the_node_ends(gateway: TestGateway, backend: Backend):
+    backend.on(BYE, 500)
+    serve(gateway, backend)
+    await leave(gateway)
+    await backend.wait_for(BYE)
+    await until(lambda: gateway.app.departures.waiting == 1)
+    await gateway.app.departures.stop()
+    gateway.advance(60)
+    await until(lambda: not gateway.app.node._drives)
+    assert len(backend.got(BYE)) == 1
 
 
 async def test_nothing_is_tried_again_where_the_setting_says_so(make_gateway: MakeGateway, backend: Backend):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.harness.events import RECORDER, Recorder
 from tests.harness.gateway import TestGateway, http, mock, route
 from tests.harness.management import call, manage
 from tests.harness.raw_websocket import TEXT, HandshakeRefused, RawWebSocket, client_frame, handshake, open_socket
+from tests.harness.redis_server import RedisServer
 from tests.harness.until import until
 from wsgw.definitions.api import Stage, StageLimits
 
@@ -211,3 +213,42 @@ async def test_a_gateway_without_connections_stops_at_once(gateway: TestGateway)
     began = asyncio.get_running_loop().time()
     assert await gateway.app.stop(drain=10) == 0
     assert asyncio.get_running_loop().time() - began < 2
+
+
+async def test_a_push_that_is_answered_when_nobody_listens_any_more_ends_its_connection(
+    make_gateway: MakeGateway, redis: RedisServer
+):
+    """A backend that keeps its connection would send the next push into the end of it."""
+    gateway = await make_gateway(redis=redis.url)
+    gateway.serve(ECHO)
+    client = await gateway.connect()
+    known = gateway.connections[0].id
+    push = call(gateway, "POST", f"/prod/@connections/{quote(known, safe='')}", b"hello")
+    async with await open_socket(gateway.url) as backend:
+        await backend.send(push)
+        assert (await backend.receive_response()).header("Connection") == "keep-alive"
+        gateway.app._listeners.close()
+        gateway.app._lanes.keep_none()
+        await backend.send(push + push)
+        last = await backend.receive_response()
+        assert (last.status, last.header("Connection")) == (200, "close")
+        assert await backend.receive_to_eof() == b""
+    assert [await client.receive() for _ in range(2)] == [b"hello"] * 2
+
+
+async def test_in_a_drain_that_others_do_not_see_connections_of_backends_end_with_their_next_answer(
+    make_gateway: MakeGateway, redis: RedisServer
+):
+    gateway = await make_gateway(redis=redis.url)
+    gateway.serve(ECHO)
+    await gateway.connect()
+    known = gateway.connections[0].id
+    async with await open_socket(gateway.url) as backend:
+        get = call(gateway, "GET", f"/prod/@connections/{quote(known, safe='')}")
+        await backend.send(get)
+        assert (await backend.receive_response()).header("Connection") == "keep-alive"
+        stopping = asyncio.create_task(gateway.app.stop(drain=0))
+        await until(lambda: gateway.app.node.draining)
+        await backend.send(get)
+        assert (await backend.receive_response()).header("Connection") == "close"
+        await stopping

@@ -39,7 +39,7 @@ from tests.harness.recording_backend import RecordingBackend
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet
 
-_DEFINITION = """
+DEFINITION = """
 apis:
   chat:
     protocol: WEBSOCKET
@@ -48,16 +48,26 @@ apis:
       $connect: {url}/connect
       $disconnect: {url}/disconnect
       ping: {{integration: {{type: MOCK, responseTemplates: {{$default: '{{"pong":true}}'}}}}, twoWay: true}}
+      echo: {{integration: "{url}/echo", twoWay: true}}
     stages:
       prod: {{limits: {{newConnectionsPerSecond: 0}}}}
 """
 
 
 class ClusterUnderTest:
-    """Nodes, one for each of `urls`: the Redis as each of them reaches it. `history` is what has happened so far."""
+    """Nodes, one for each of `urls`: the Redis as each of them reaches it. `history` is what has happened so far.
+
+    definition: what they serve, with `{url}` for the backend
+    """
 
     def __init__(
-        self, directory: Path, urls: Sequence[str], *options: str, lease: float = 1, answer: float = 3
+        self,
+        directory: Path,
+        urls: Sequence[str],
+        *options: str,
+        lease: float = 1,
+        answer: float = 3,
+        definition: str = DEFINITION,
     ) -> None:
         self.history: list[Event] = []
         self.record = self.history.append
@@ -67,6 +77,7 @@ class ClusterUnderTest:
         self.bounds = Bounds(lease=lease, answer=answer)
         self.backend = RecordingBackend(self.record)
         self.definition = directory / "cluster.yaml"
+        self._definition = definition
         words = (str(self.definition), "--lease-seconds", str(lease), *options)
         self.nodes = [
             NodeUnderTest(number, (*words, "--redis", url), self.record) for number, url in enumerate(urls, 1)
@@ -74,7 +85,7 @@ class ClusterUnderTest:
 
     async def __aenter__(self) -> Self:
         await self.backend.__aenter__()
-        self.definition.write_text(_DEFINITION.format(url=self.backend.url))
+        self.definition.write_text(self._definition.format(url=self.backend.url))
         try:
             await asyncio.gather(*(node.start() for node in self.nodes))
         except BaseException:

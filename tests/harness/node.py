@@ -45,6 +45,12 @@ class NodeUnderTest:
         assert self.served is not None
         return self.served.ready["control"]
 
+    @property
+    def log(self) -> list[str]:
+        """The lines of standard error since it started last."""
+        assert self.served is not None
+        return self.served.log
+
     async def start(self) -> None:
         """Start it, or start it again; returns when it is ready."""
         self._starts += 1

@@ -16,8 +16,10 @@ _DOWN = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 class RecordingBackend:
     """Answers `/connect`, `/disconnect` and everything else with 200; what it is told goes to `record`.
 
+    `/echo` is answered with what was sent to it.
     A handshake's header X-Client names its client, so that `ids` gives the connection id of a client; one that has
-    X-Refuse, too, gets a 403. While `down` everything is answered with 503, and not recorded.
+    X-Refuse, too, gets a 403. While `down` everything is answered with 503, and not recorded; between `go_away` and
+    `come_back` nobody listens.
     """
 
     def __init__(self, record: Callable[[Event], None]) -> None:
@@ -25,18 +27,49 @@ class RecordingBackend:
         self.ids: dict[str, str] = {}
         self.url = ""
         self.down = False
+        self.connect_seconds = 0.0
+        self.under_way = self.most_under_way = 0
+        self.kept: set[asyncio.Transport] = set()
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._now = loop.time
-        self._server = await loop.create_server(lambda: _Exchange(self), "127.0.0.1", 0, backlog=2048)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._now = asyncio.get_running_loop().time
+        self._port = 0
+        await self.come_back()
+        self.url = f"http://127.0.0.1:{self._port}"
         return self
 
     async def __aexit__(self, *error: object) -> None:
         self._server.close()
 
-    def answer(self, path: bytes, headers: dict[bytes, str]) -> bytes:
+    def go_away(self) -> None:
+        """Refuse connections, and reset those that there are."""
+        self._server.close()
+        for transport in list(self.kept):
+            transport.abort()
+
+    async def come_back(self) -> None:
+        """Listen on the same port as before."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Exchange(self), "127.0.0.1", self._port, backlog=2048)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    def reply(self, transport: asyncio.Transport, path: bytes, headers: dict[bytes, str], body: bytes) -> None:
+        """Write the answer: that to `/connect` after `connect_seconds`, until when it is one of those `under_way`."""
+        answer = self.answer(path, headers, body)
+        if path != b"/connect" or not self.connect_seconds:
+            transport.write(answer)
+            return
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+
+        def late() -> None:
+            self.under_way -= 1
+            if not transport.is_closing():
+                transport.write(answer)
+
+        asyncio.get_running_loop().call_later(self.connect_seconds, late)
+
+    def answer(self, path: bytes, headers: dict[bytes, str], body: bytes) -> bytes:
         if self.down:
             return _DOWN
         id = headers.get(b"wsgw-connection-id", "")
@@ -48,6 +81,8 @@ class RecordingBackend:
         if path == b"/disconnect":
             event, code = headers[b"wsgw-event-id"], int(headers[b"wsgw-disconnect-code"])
             self.record(BackendDisconnect(self._now(), id, event, code))
+        elif path == b"/echo":
+            return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         return _OK
 
 
@@ -60,6 +95,10 @@ class _Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._backend.kept.add(self._transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._backend.kept.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -72,5 +111,6 @@ class _Exchange(asyncio.Protocol):
             length = int(headers.get(b"content-length", "0"))
             if len(self._received) < end + 4 + length:
                 return
+            body = bytes(self._received[end + 4 : end + 4 + length])
             del self._received[: end + 4 + length]
-            self._transport.write(self._backend.answer(line.split(b" ")[1].partition(b"?")[0], headers))
+            self._backend.reply(self._transport, line.split(b" ")[1].partition(b"?")[0], headers, body)

@@ -47,7 +47,9 @@ def test_a_level_that_does_not_exist_is_refused_by_name():
         logs.configure("loud")
 
 
-def test_a_reason_is_said_a_few_times_a_second_and_then_how_often_it_was_held_back(caplog: pytest.LogCaptureFixture):
+def test_a_reason_is_said_a_few_times_then_once_a_second_with_how_often_it_was_held_back(
+    caplog: pytest.LogCaptureFixture,
+):
     now = [100.0]
     reasons = Reasons(most=3, now=lambda: now[0])
     with caplog.at_level(logging.WARNING, "wsgw.reasons"):
@@ -56,7 +58,12 @@ def test_a_reason_is_said_a_few_times_a_second_and_then_how_often_it_was_held_ba
         assert len(caplog.messages) == 3
         now[0] += 1
         reasons.say("backend_down", api="chat")
-    assert caplog.messages[-1] == "backend_down api=chat held_back=7"
+        reasons.say("backend_down", api="chat")
+        assert caplog.messages[3:] == ["backend_down api=chat held_back=7"]
+        now[0] += 60
+        for _ in range(10):
+            reasons.say("backend_down", api="chat")
+    assert caplog.messages[4:] == ["backend_down api=chat held_back=1", *2 * ["backend_down api=chat"]]
 
 
 async def test_lines_arrive_in_order_and_none_is_lost_at_the_end():

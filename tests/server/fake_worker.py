@@ -50,7 +50,8 @@ class FakeWorker:
         self._leash.clean_up()
 
     def note(self, text: str) -> None:
-        print(f"worker {self._leash.order.slot} {os.getpid()} {text}", file=sys.stderr, flush=True)
+        # As one write: another worker writes to the same pipe.
+        os.write(2, f"worker {self._leash.order.slot} {os.getpid()} {text}\n".encode())
 
     def _stop(self) -> None:
         self.note("SIGTERM")
@@ -87,7 +88,7 @@ def main() -> None:
     leash = Leash.taken()
     does = json.loads(Path(leash.order.files[0]).read_text())
     if "say" in does:
-        print(does["say"], file=sys.stderr, flush=True)
+        print(does["say"].replace("PID", str(os.getpid())), file=sys.stderr, flush=True)
     if "exit" in does:
         sys.exit(does["exit"])
     asyncio.run(FakeWorker(leash, does).run())

@@ -112,6 +112,13 @@ async def test_what_all_workers_say_before_they_are_ready_is_said_once(workers: 
         assert sum("no API" in line for line in gateway.log) == 1
 
 
+async def test_lines_of_the_log_that_differ_in_their_time_only_are_said_once(workers: Does):
+    workers(say='{"time":"PID","level":"info","message":"listening, too"}')
+    async with supervised(workers, count=3) as gateway:
+        await until(lambda: len(pids(gateway)) == 3)
+        assert sum("listening, too" in line for line in gateway.log) == 1
+
+
 async def test_a_worker_that_is_not_ready_in_time_is_killed_and_started_anew(workers: Does):
     workers(hang=True)
     async with supervised(workers, "worker_ready_seconds=0.5", ready=False, count=1) as gateway:

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 import wsgw
-from wsgw.cli.options import settings_from, with_settings
+from wsgw.cli.options import WithHeadings, settings_from, with_settings
 from wsgw.cli.serve import Serving, run
 from wsgw.settings import Settings
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HOST, _PAGE_PORT = "127.0.0.1", 8090
 
 
-@click.command()
+@click.command(cls=WithHeadings)
 @click.option(
     "--page-port",
     type=click.IntRange(0, 65535),

@@ -31,6 +31,8 @@ def import_(files: tuple[Path, ...], delete: tuple[str, ...], **options: Any) ->
     An API is replaced whole, management tokens all together; what FILES do not name stays as it is. A secret written
     as ${NAME} is stored as this reference, any other as it is written. Nothing is stored if anything is wrong.
     """
+    from wsgw.stores.chosen import unusable
+
     settings = settings_from(options).settings
     if not settings.redis and not settings.data:
         click.echo("wsgw: where to? give --data DIR or --redis URL, as `wsgw serve` has it", err=True)
@@ -38,7 +40,10 @@ def import_(files: tuple[Path, ...], delete: tuple[str, ...], **options: Any) ->
     if not files and not delete:
         click.echo("wsgw: name definition files, or what to --delete", err=True)
         sys.exit(2)
-    sys.exit(asyncio.run(_import(settings, files, delete)))
+    faults = list(unusable(settings))
+    for fault in faults:
+        click.echo(f"wsgw: {fault}", err=True)
+    sys.exit(2 if faults else asyncio.run(_import(settings, files, delete)))
 
 
 async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str, ...]) -> int:

@@ -14,11 +14,44 @@ from wsgw.settings import Loaded, Setting, SettingError, documented, load
 
 _KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
 
+#: Headings of `--help`, each above the setting that comes first under it.
+_HEADINGS = {
+    "host": "Listening",
+    "redis": "The cluster",
+    "throttle_mode": "Throttles",
+    "disconnect_retry_seconds": "$disconnect",
+    "worker_ready_seconds": "Workers",
+    "region": "Names",
+    "heartbeat_seconds": "Connections",
+    "head_seconds": "Requests",
+    "http_connections_per_host": "Integrations",
+    "management_tokens": "@connections",
+    "drain_seconds": "Stopping",
+    "log_level": "Logs",
+}
+
+
+class WithHeadings(click.Command):
+    """A command whose help has the settings under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        heading = "Options"
+        headings = {row.name: (heading := _HEADINGS.get(row.name, heading)) for row in documented()}
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
+                sections.setdefault(headings.get(parameter.name or "", "Options"), []).append(record)
+        for name, records in sections.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
 
 def _option(row: Setting) -> Callable[[Any], Any]:
     flag = "--" + row.name.replace("_", "-")
     unit = f" ({row.unit})" if row.unit else ""
     default = ",".join(row.default) if isinstance(row.default, tuple) else row.default
+    if row.type == "bool":
+        default = "on" if row.default else "off"
     text = f"{row.doc}{unit}" + (f"  [default: {default}]" if default not in ("", ()) else "")
     if row.type == "bool":
         return click.option(f"{flag}/--no-{flag[2:]}", row.name, default=None, help=text)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wsgw.settings import Settings
+from wsgw.stores.chosen import unusable
 
 
 def unusable_files(settings: Settings) -> list[str]:
     """A line for each setting that cannot be served with."""
-    return [*_addresses(settings), *_tls(settings), *_access_log(settings.access_log)]
+    return [*_addresses(settings), *_tls(settings), *unusable(settings), *_access_log(settings.access_log)]
 
 
 def _access_log(name: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgw.cli.modules import Modules
-from wsgw.cli.options import settings_from, with_settings
+from wsgw.cli.options import WithHeadings, settings_from, with_settings
 from wsgw.server.notify import READY, STOPPING, notify
 from wsgw.settings import Settings
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wsgw")
 
 
-@click.command()
+@click.command(cls=WithHeadings)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--watch", is_flag=True, help="Redeploy when a definition file, or a Python module it uses, is saved")
 @with_settings
@@ -50,7 +50,9 @@ def prepared(settings: Settings) -> int:
     """Set up the log, and try the files that `settings` name. Gives 2 after saying what is wrong, else 0."""
     from wsgw.cli.preflight import unusable_files
     from wsgw.observe.logs import configure
+    from wsgw.observe.stderr import never_fails
 
+    never_fails()
     try:
         configure(settings.log_level.lower())
     except ValueError as error:

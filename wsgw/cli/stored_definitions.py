@@ -6,6 +6,7 @@ A secret is stored as it was written: a `${NAME}` stays a reference, and whoever
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from wsgw.errors import DefinitionError
 from wsgw.formats.native import filled
 from wsgw.formats.parse import Parsed, Source
 from wsgw.stores.base import Documents
+
+log = logging.getLogger("wsgw")
 
 API, ACCESS_KEY, MANAGEMENT_TOKEN = "api", "accessKey", "managementToken"
 #: What nodes announce to each other when something of it has changed.
@@ -45,17 +48,25 @@ class StoredDefinitions:
         self.documents = documents
         self._place = place
         self._seen = -1
+        self._lost = False
 
     async def changed(self) -> bool:
-        """Whether anything was stored since the last `read`. Raises StoreUnavailable."""
-        return await self.documents.revision() != self._seen
+        """Whether anything was stored since the last `read`; a loss does not count. Raises StoreUnavailable."""
+        revision = await self.documents.revision()
+        if revision == 0 and self._seen > 0:
+            # Every write counts it up, one that deletes too: the store was emptied, and nobody has asked for that.
+            if not self._lost:
+                log.error("what was stored in %s is not there any more; it is served on: import it again", self._place)
+            self._lost = True
+            return False
+        return self._lost or revision != self._seen
 
     async def read(self, env: Mapping[str, str]) -> Parsed:
         """All that is stored; `env` fills in `${NAME}`. What cannot be used is a finding. Raises StoreUnavailable."""
         # First: what is stored while this reads counts as a change.
         revision = await self.documents.revision()
         documents, keys, tokens = [await self.documents.all(kind) for kind in (API, ACCESS_KEY, MANAGEMENT_TOKEN)]
-        self._seen = revision
+        self._seen, self._lost = revision, False
         source = Source(f"stored in {self._place}")
         findings: list[Finding] = []
         sources: dict[Path, Source] = {}

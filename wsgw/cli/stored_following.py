@@ -46,6 +46,7 @@ class Stored:
         if self._definitions is None:
             return
         self._definitions.documents = documents
+        unread = ""
         while True:
             try:
                 async with asyncio.timeout(_EVERY):
@@ -54,13 +55,18 @@ class Stored:
                 pass
             self._hint.clear()
             try:
-                if not await self._definitions.changed():
-                    continue
-                self.parsed = await self._definitions.read(os.environ)
-            except StoreUnavailable:
-                # What is served stays; whether the store is away is said elsewhere.
+                another = await self._definitions.changed()
+                if another:
+                    self.parsed = await self._definitions.read(os.environ)
+                unread = ""
+            except StoreUnavailable as error:
+                # What is served stays. Why is said once, not every two seconds.
+                if str(error) != unread:
+                    log.warning("what is stored cannot be read: %s", error)
+                unread = str(error)
                 continue
             except Exception:
                 log.exception("what is stored could not be read")
                 continue
-            changed()
+            if another:
+                changed()

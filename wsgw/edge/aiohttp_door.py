@@ -18,7 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 from wsgw.edge.aiohttp_handler import Handler, Raw
 from wsgw.edge.connection import Connection
 from wsgw.edge.data_plane import DataPlane
-from wsgw.edge.http import HeaderFields, Request, error_reply, reply_bytes
+from wsgw.edge.http import HeaderFields, Request, ending, error_reply, reply_bytes
 from wsgw.edge.sockets import own_address, peer_address
 from wsgw.errors import BadRequest, RequestTooLarge
 from wsgw.invocation import Reply
@@ -94,6 +94,8 @@ class Server(web.Server):
         self._now = now
         self.head_bytes = settings.header_bytes + settings.url_bytes
         self.body_limit = body_limit
+        #: Each answer ends its connection.
+        self.keeps_none = False
 
     def __call__(self) -> Handler:
         return Handler(self, self._now, loop=self._loop, **self._kwargs)
@@ -163,10 +165,9 @@ class Server(web.Server):
         ends = upgrade and not handler._upgraded
         if ends and not request.content.is_eof():
             request.content.feed_eof()
-        if door.keep and (ends or not request.keep_alive):
-            # That, or the caller asked for it, or speaks HTTP/1.0: the answer says what happens (RFC 9112 §9.6).
-            data = door.data.replace(b"\r\nConnection: keep-alive\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
-            return Raw(data, False)
+        if door.keep and (ends or self.keeps_none or not request.keep_alive):
+            # That, or nobody listens any more, or the caller asked for it, or speaks HTTP/1.0.
+            return Raw(ending(door.data), False)
         return Raw(door.data, door.keep)
 
     async def _body(self, request: web.BaseRequest) -> bytes:

@@ -74,13 +74,20 @@ class Cluster:
         log.error("node %s was held for dead by others: closing its %d connections", self._node.name, len(self._node))
         await self._node.evict(SERVICE_RESTART, "Service restart")
         while True:
-            try:
-                self._node.name = await self._registry.rejoin()
-                if self._bus is not None:
-                    await self._bus.move()
+            if await self._has_rejoined():
                 break
-            except StoreUnavailable as error:
-                log.warning("cannot join again yet: %s", error)
-                await asyncio.sleep(_REJOIN)
+            await asyncio.sleep(_REJOIN)
         self._node.paused = False
         log.warning("joined again as node %s", self._node.name)
+
+    async def _has_rejoined(self) -> bool:
+        """Do what is left to do of it. The name stays, once there is one, unless others take its book as well."""
+        try:
+            if self._registry.own.lost:
+                self._node.name = await self._registry.rejoin()
+            if self._bus is not None:
+                await self._bus.move()
+        except StoreUnavailable as error:
+            log.warning("cannot join again yet: %s", error)
+            return False
+        return not self._registry.own.lost

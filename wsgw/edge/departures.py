@@ -56,16 +56,16 @@ Tell = Callable[[ConnectionFacts, LiveStage, Ending], Awaitable[Outcome]]
 class _Owed:
     """An event that waits for another attempt. Times are seconds of the node's clock."""
 
-    __slots__ = ("adopted", "book", "departure", "due", "expires", "pause", "since", "worked_off")
+    __slots__ = ("adopted", "book", "departure", "due", "expires", "pause", "waits", "worked_off")
 
-    def __init__(self, departure: Departure, book: Book, adopted: bool, since: float, expires: float) -> None:
+    def __init__(self, departure: Departure, book: Book, adopted: bool, expires: float) -> None:
         self.departure = departure
         self.book = book
         self.adopted = adopted
-        self.since = since
         self.expires = expires
         self.pause = _FIRST_PAUSE
-        self.due = since
+        self.due = 0.0
+        self.waits = False
         self.worked_off: Callable[[], None] | None = None
 
     def __lt__(self, other: _Owed) -> bool:
@@ -83,8 +83,10 @@ class Departures:
         self._stages = stages
         self._book = book
         self._tell = tell
-        self._waiting: list[_Owed] = []
+        self._owed: dict[_Owed, None] = {}  # the oldest first
+        self._line: list[_Owed] = []  # a heap of those that wait, and of some that were given up meanwhile
         self._trying = 0
+        self._stopped = False
         self.given_up = self.delivered = 0
         self._failing: dict[tuple[str, str], float] = {}
         self._ending: dict[str, ConnectionRecord] = {}
@@ -95,7 +97,7 @@ class Departures:
     @property
     def waiting(self) -> int:
         """Events that wait for another attempt, or make one."""
-        return len(self._waiting) + self._trying
+        return len(self._owed)
 
     @property
     def adopting(self) -> int:
@@ -123,7 +125,7 @@ class Departures:
             outcome = await self._tell(connection, live, ending)
         except asyncio.CancelledError:
             # The process ends before the backend has answered: whoever comes next tells it again.
-            book.defer(departure)
+            (self._book() if book.lost else book).defer(departure)
             raise
         finally:
             del self._ending[connection.id]
@@ -131,20 +133,21 @@ class Departures:
             book.leave(connection.id)
             self._works_again((live.api_id, live.stage))
         else:
-            owed = self._owe(departure, book)
+            owed = self._owe(departure, book, adopted=False)
             if outcome is Outcome.HOPELESS or not self._node.settings.disconnect_retry_seconds:
                 self._give_up(owed, "its route cannot be run" if outcome is Outcome.HOPELESS else "it failed")
                 return
             book.defer(departure)
             self._again(owed)
 
-    def _owe(self, departure: Departure, book: Book) -> _Owed:
+    def _owe(self, departure: Departure, book: Book, *, adopted: bool) -> _Owed:
         node = self._node
-        now = node.now()
-        adopted = book is not self._book()
         # Only the wall's clock compares with that of another process. If it is wrong, an event is still tried once.
         age = max(0.0, (node.wall_ms() - departure.ended_at) / 1000) if adopted else 0.0
-        return _Owed(departure, book, adopted, now, now + max(0.0, node.settings.disconnect_retry_seconds - age))
+        expires = node.now() + max(0.0, node.settings.disconnect_retry_seconds - age)
+        owed = _Owed(departure, book, adopted, expires)
+        self._owed[owed] = None
+        return owed
 
     # ---- more attempts
 
@@ -160,25 +163,28 @@ class Departures:
         if now >= owed.expires:
             self._give_up(owed, f"its backend did not take it for {settings.disconnect_retry_seconds:g} s")
             return
-        if len(self._waiting) >= settings.disconnect_queue:
-            oldest = min(self._waiting, key=lambda one: one.since)
-            self._waiting.remove(oldest)
-            heapify(self._waiting)
-            self._give_up(oldest, f"more than {settings.disconnect_queue} wait")
+        if len(self._owed) - self._trying > settings.disconnect_queue:
+            self._give_up(next(one for one in self._owed if one.waits), f"more than {settings.disconnect_queue} wait")
+            if len(self._line) > 2 * settings.disconnect_queue:
+                self._line = [one for one in self._line if one.waits]
+                heapify(self._line)
         # Jitter: events that failed together do not all come back together.
         owed.due = now + owed.pause * random.uniform(0.5, 1)
         owed.pause = min(owed.pause * 2, settings.disconnect_backoff_seconds)
-        heappush(self._waiting, owed)
+        owed.waits = True
+        heappush(self._line, owed)
 
     def sweep(self) -> None:
         """Try what is due. Called some times a second, and by tests after they moved the clock."""
         self._moved.set()
         now = self._node.now()
         most = self._node.settings.disconnect_concurrency
-        while self._waiting and self._waiting[0].due <= now and self._trying < most:
-            owed = heappop(self._waiting)
-            self._trying += 1
-            self._node.start(self._try(owed))
+        while self._line and self._line[0].due <= now and self._trying < most and not self._stopped:
+            owed = heappop(self._line)
+            if owed.waits:
+                owed.waits = False
+                self._trying += 1
+                self._node.start(self._try(owed))
 
     async def _try(self, owed: _Owed) -> None:
         try:
@@ -188,7 +194,7 @@ class Departures:
             # Not now: what answers at once would go deeper with every event.
             asyncio.get_running_loop().call_soon(self.sweep)
         if owed.adopted and owed.book.lost:
-            pass  # Another node has taken it over from us, and goes on with it.
+            del self._owed[owed]  # Another node has taken it over from us, and goes on with it.
         elif outcome is Outcome.TAKEN:
             self._settle(owed)
             self.delivered += 1
@@ -213,13 +219,15 @@ class Departures:
             return
         del self._failing[stage]
         now = self._node.now()
-        for owed in self._waiting:
+        for owed in self._line:
             record = owed.departure.connection
             if (record.api_id, record.stage) == stage:
                 owed.due = min(owed.due, now)
-        heapify(self._waiting)
+        heapify(self._line)
 
     def _settle(self, owed: _Owed) -> None:
+        owed.waits = False
+        del self._owed[owed]
         owed.book.leave(owed.departure.connection.id)
         if owed.worked_off is not None:
             owed.worked_off()
@@ -267,7 +275,7 @@ class Departures:
     def _take_over(self, departure: Departure, book: Book, under_way: set[str]) -> None:
         connection_id = departure.connection.id
         under_way.add(connection_id)
-        owed = self._owe(departure, book)
+        owed = self._owe(departure, book, adopted=True)
         owed.worked_off = lambda: under_way.discard(connection_id)
         self._trying += 1
         self._node.start(self._try(owed))
@@ -275,7 +283,10 @@ class Departures:
     async def _room(self) -> None:
         settings = self._node.settings
         await self._until(
-            lambda: self._trying < settings.disconnect_concurrency and len(self._waiting) < settings.disconnect_queue
+            lambda: (
+                self._trying < settings.disconnect_concurrency
+                and len(self._owed) - self._trying < settings.disconnect_queue
+            )
         )
 
     async def _until(self, true: Callable[[], bool]) -> None:
@@ -288,6 +299,7 @@ class Departures:
 
     async def stop(self) -> None:
         """Try nothing any more. What waits is in the books, if the store outlives this process."""
+        self._stopped = True
         for task in list(self._adopting):
             task.cancel()
         await asyncio.gather(*self._adopting, return_exceptions=True)

@@ -138,6 +138,11 @@ def reply_bytes(reply: Reply, *, keep: bool, body: bool = True) -> bytes:
     return head + reply.body if body and not bodiless else head
 
 
+def ending(reply: bytes) -> bytes:
+    """`reply`, made to be kept open after, as the last of its connection: it says so (RFC 9112 §9.6)."""
+    return reply.replace(b"\r\nConnection: keep-alive\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+
+
 #: Never copied from a backend's answer to a client: they belong to one hop, or we say them ourselves.
 _OURS = frozenset(
     ("connection", "content-length", "date", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer")

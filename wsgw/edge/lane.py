@@ -10,7 +10,7 @@ import httptools
 
 from wsgw.edge.aiohttp_handler import TIMED_OUT
 from wsgw.edge.connection import Connection
-from wsgw.edge.http import HeaderFields, Request, reply_bytes
+from wsgw.edge.http import HeaderFields, Request, ending, reply_bytes
 from wsgw.edge.sockets import own_address, peer_address
 
 if TYPE_CHECKING:
@@ -247,6 +247,8 @@ class Lane(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
+        if keep and self._lanes.keeps_none:
+            reply, keep = ending(reply), False
         transport.write(reply)
         self._answering = False
         if not keep or self._retired:

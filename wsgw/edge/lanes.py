@@ -39,6 +39,8 @@ class Lanes:
         self.body_limit = body_limit
         self.head_bytes = settings.url_bytes + settings.header_bytes
         self.open: set[Lane] = set()
+        #: Each answer ends its connection.
+        self.keeps_none = False
         #: Header lines of pushes, as bytes, with what they say and the Content-Length among them.
         self.known: dict[bytes, tuple[HeaderFields, int]] = {}
 
@@ -61,6 +63,13 @@ class Lanes:
         now = self.now()
         for lane in list(self.open):
             lane.due(now)
+
+    def keep_none(self) -> None:
+        """Nobody listens any more: whoever keeps a connection hears with its next answer that it ends, as behind the lanes.
+
+        A backend would otherwise send a push just when this process ends.
+        """
+        self.keeps_none = self.server.keeps_none = True
 
     def close(self) -> None:
         """Close the lanes that wait for a request; those that answer one close behind it."""

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import orjson
 
 from wsgw.edge.connection import Connection
@@ -114,8 +115,10 @@ class Push:
         """As `get`, with `apiId` and `stage`."""
         if node := self.elsewhere(connection_id):
             answer = await self.ask(node, Question("GET", connection_id, api_id))
-            row: dict[str, Any] = orjson.loads(answer.data)
-            return row
+            try:
+                return msgspec.json.decode(answer.data, type=dict[str, Any])
+            except msgspec.DecodeError as error:
+                raise ServiceUnavailable(detail=f"node {node}: its answer cannot be read") from error
         return self._row(self.find(connection_id, api_id or None))
 
     def _row(self, connection: Connection) -> dict[str, Any]:
@@ -148,8 +151,8 @@ class Push:
         try:
             answer = await self._bus.ask(node, question)
         except StoreUnavailable as error:
-            raise ServiceUnavailable(detail=f"node {node} did not answer: {error}") from error
-        if answer.status >= 300:
+            raise ServiceUnavailable(detail=f"no answer from another node: {error}") from error
+        if answer.status not in (200, 204):
             raise _REFUSALS.get(answer.status, ServiceUnavailable)(detail=f"node {node}: {answer.status}")
         return answer
 

@@ -54,6 +54,7 @@ class _Handshake(NamedTuple):
     live: LiveStage
     connection: Connection
     invocation: Invocation
+    book: Book
 
 
 class WebSockets:
@@ -86,7 +87,8 @@ class WebSockets:
         connection = Connection(self._node, place.slot, ids.connection_id(self._node.name, live.api_tag))
         arrival.introduce(connection, request, place, self._settings)
         invocation = Invocation(live, "CONNECT", "$connect", connection, ids.request_id(), connection.connected_at)
-        handshake = _Handshake(door, upgrade, live, connection, invocation)
+        # The book of the name that the connection's id has: this node may have another when `$connect` has answered.
+        handshake = _Handshake(door, upgrade, live, connection, invocation, self._book())
         try:
             self._admit(request, live)
         except GatewayError as error:
@@ -144,7 +146,7 @@ class WebSockets:
 
     async def _conclude(self, handshake: _Handshake) -> None:
         """Give the 101, or the status that `$connect` wants instead."""
-        door, upgrade, live, connection, invocation = handshake
+        door, upgrade, live, connection, invocation, book = handshake
         reply = invocation.reply
         if reply is not None and reply.status < 200:
             raise GatewayError(detail="connect_status_below_200")
@@ -162,12 +164,11 @@ class WebSockets:
         agreement = negotiate(upgrade.extensions) if live.compression and upgrade.extensions else None
         connection.window_bits = agreement.window_bits if agreement is not None else 0
         # Before the client reads the 101: should this node die right after it, others know whom to tell.
-        book = self._book()
         await book.enter(record_of(connection, live.api_id, live.stage))
         invocation.status = 200
         self._log(invocation)
         if book.lost:
-            # This node was held for dead meanwhile, and takes another name: nobody would find this connection.
+            # This node was held for dead meanwhile, and has another name, or will: nobody would find this connection.
             self._told_elsewhere(connection, SERVICE_RESTART, "Service restart")
             refusal = handshake_reply(ServiceUnavailable(), connection.id, invocation.request_id)
             door.answer(reply_bytes(refusal, keep=False), keep=False)
@@ -183,7 +184,7 @@ class WebSockets:
         self._node.start(self._node.on_disconnect(connection))
 
     def _refuse(self, handshake: _Handshake, error: GatewayError) -> None:
-        door, _, live, _, invocation = handshake
+        door, live, invocation = handshake.door, handshake.live, handshake.invocation
         invocation.error = error
         invocation.status = error.status
         self._say(invocation, error)

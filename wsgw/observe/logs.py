@@ -53,28 +53,27 @@ def configure(level: str) -> None:
 
 
 class Reasons:
-    """Log lines about invocations that went wrong: reason codes with ids, at most `most` a second of each reason.
+    """Log lines about invocations that went wrong, reason codes with ids: `most` at once of each, then one a second.
 
-    What is held back is counted, and said in the next line of that reason.
+    What is held back is counted, and said in the next line of that reason: an hour without Redis must not fill a disk.
     """
 
     def __init__(self, most: int = 10, now: Callable[[], float] = time.monotonic) -> None:
         self._log = logging.getLogger("wsgw.reasons")
         self._most = most
         self._now = now
-        self._seen: dict[str, list[float]] = {}  # reason: [second, lines in it, held back]
+        self._seen: dict[str, list[float]] = {}  # reason: [lines that it may still have, as of, held back]
 
     def say(self, reason: str, **ids: str) -> None:
         """Log `reason`, a short text without anything a client sent, and `ids`."""
-        second = float(int(self._now()))
-        seen = self._seen.setdefault(reason[:120], [second, 0, 0])
-        if seen[0] != second:
-            seen[0], seen[1] = second, 0
-        seen[1] += 1
-        if seen[1] > self._most:
+        now = self._now()
+        seen = self._seen.setdefault(reason[:120], [self._most, now, 0])
+        seen[0], seen[1] = min(self._most, seen[0] + now - seen[1]), now
+        if seen[0] < 1:
             seen[2] += 1
             count("log_lines_held_back")
             return
+        seen[0] -= 1
         held_back, seen[2] = int(seen[2]), 0
         if len(self._seen) > 1_000:
             self._seen.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import shutil
 import signal
 import sys
@@ -28,6 +29,8 @@ from wsgw.settings import Settings
 
 log = logging.getLogger("wsgw.workers")
 
+#: What tells two workers' lines of the log apart that say the same.
+_TIME = re.compile(rb'^\{"time":"[^"]*",')
 #: A Unix socket's path has 108 bytes on Linux, less elsewhere; a name takes some of them.
 _LONGEST = 80
 
@@ -113,7 +116,8 @@ class Supervisor:
             return
         self._started = True
         # All read the same files: what all say is said once.
-        _say(b"".join(dict.fromkeys(line for worker in workers for line in worker.said.splitlines(keepends=True))))
+        lines = (line for worker in workers for line in worker.said.splitlines(keepends=True))
+        _say(b"".join({_TIME.sub(b"", line): line for line in lines}.values()))
         ready = [worker.ready for worker in workers if worker.ready is not None]
         nodes = ",".join(one.node for one in ready)
         click.echo(f"ready data={ready[0].data} control={control} node={nodes} workers={len(workers)}")

@@ -72,8 +72,9 @@ class Connections(Protocol):
     """The registry: the books of all nodes. Raises StoreUnavailable only where it says so.
 
     `on_orphaned(book)` is called with the book of a dead node, now this node's to work through and `close`.
-    `on_fenced()` is called when others hold this node for dead: it must close what it holds; `own` is a new book, with
-    a new node name, once `rejoin` returned. `held` gives what this node holds, to write it down anew after a loss.
+    `on_fenced()` is called when others hold this node for dead: it must close what it holds; `own` is lost by then, and
+    a new book, with a new node name, once `rejoin` returned. `held` gives what this node holds, to write it down anew
+    after a loss.
     """
 
     on_orphaned: Callable[[Book], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,28 @@ def stores_for(settings: Settings, node: Callable[[], str], now: Callable[[], fl
     if settings.data:
         return _in_directory(Path(settings.data), now)
     return _in_memory(now)
+
+
+def unusable(settings: Settings) -> Iterator[str]:
+    """A line for each setting that no store can be made of, whatever runs out there."""
+    if not settings.redis:
+        return
+    from wsgw.stores.redis.address import parse
+
+    if settings.data:
+        yield "data: with redis all is kept in Redis, and nothing in a directory: give one of the two"
+    try:
+        target = parse(settings.redis)
+    except ValueError as error:
+        yield f"redis: {error}"
+        return
+    if settings.redis_ca:
+        if not target.tls:
+            yield "redis_ca: there is no certificate to check without TLS: write rediss://… in the setting redis"
+        try:
+            Path(settings.redis_ca).open("rb").close()
+        except OSError as error:
+            yield f"redis_ca: {settings.redis_ca} cannot be read: {error.strerror}"
 
 
 def _in_memory(now: Callable[[], float]) -> Stores:
@@ -116,7 +138,8 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
         closing.append(give_back)
 
     def away() -> str:
-        return next((f"Redis is away: {link.reason}" for link in (requests, records) if link.away), "")
+        down = next((f"Redis is away: {link.reason}" for link in (requests, records) if link.away), "")
+        return down or ("" if bus.hears else "the bus is not heard: its subscription is being made anew")
 
     def both(name: str) -> int:
         return requests.counts()[name] + records.counts()[name]
@@ -139,6 +162,7 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
             "bus_unreachable": ("Questions to nodes that did not listen", bus.unreachable),
             "bus_stale": ("Questions of other nodes that came too late or twice", bus.stale),
             "bus_late": ("Answers that nobody waited for any more", bus.late),
+            "bus_failed": ("Questions of other nodes, and announcements, that failed here", bus.failed),
             "bus_gaps": ("Times that messages of the bus may have been missed", bus.gaps),
             "bus_garbage": ("Messages of the bus that could not be read", bus.garbage),
             "bus_forged": ("Messages of the bus with a wrong signature", bus.forged),

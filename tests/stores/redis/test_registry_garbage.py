@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.harness.redis_server import RedisServer
 from tests.stores.redis.members import KEYS, LEASE, Join, Time, all_ids, members, pass_time, rewritten, work_through
+from wsgw.stores import values
 from wsgw.stores.records import ConnectionRecord, Departure, PrincipalRecord
-from wsgw.stores.redis import values
 
 RECORD = ConnectionRecord("an id", "chat", "prod", 1, "::1", "agent", "gw", "http://gw", PrincipalRecord("me", {}, {}))
 

@@ -187,3 +187,23 @@ def test_a_refusal_holds_for_its_time_and_its_limit_only():
     assert not refusals.hold("key", SLOW, 10.0 + NEVER)
     refusals.add("key", SLOW, 10.0, 0)
     assert not len(refusals)
+
+
+@pytest.mark.parametrize("value", ["not a number", "", "nan", "inf", "-inf", "1e300", "0x7fffffffffffffff", None])
+async def test_a_bucket_that_somebody_else_wrote_holds_no_more_and_lets_nobody_wait_longer(
+    redis: RedisServer, value: str | None
+):
+    """S-61; and a number far ahead is what Redis's own clock leaves behind when it is set back."""
+    limit = ThrottleSettings(rate_limit=10, burst_limit=2)
+    await (
+        redis.cli("RPUSH", KEYS.throttle("key"), "x")
+        if value is None
+        else redis.cli("SET", KEYS.throttle("key"), value)
+    )
+    async with opened(redis.url) as link:
+        buckets = RedisThrottle(link, KEYS)
+        assert sum([await buckets.take("key", limit) for _ in range(5)]) <= 2
+        async with asyncio.timeout(0.5):
+            while not await buckets.take("key", limit):
+                await asyncio.sleep(0.01)
+        assert not link.refused

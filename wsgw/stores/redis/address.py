@@ -43,6 +43,10 @@ def parse(url: str, password: str = "") -> Target:
     authority, _, path = rest.partition("/")
     login, _, hosts = authority.rpartition("@")
     user, _, inline = login.partition(":")
+    if "@" in path:
+        raise ValueError(
+            "a password does not belong in the URL: set redis_password (or write / in it as %2F, @ as %40)"
+        )
     words = [unquote(word) for word in path.split("/") if word]
     service = ""
     if kind == SENTINEL:
@@ -67,7 +71,9 @@ def parse(url: str, password: str = "") -> Target:
 
 def _address(text: str, default_port: int) -> Address:
     match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:\[\]]+))(?::(\d{1,5}))?", text)
-    if match is None:
-        raise ValueError(f"{text!r} is no address of a Redis; write HOST:PORT, IPv6 in []")
+    if match is None or int(match[3] or 0) > 65535:
+        # After the colon may stand the password of a URL whose @ was forgotten.
+        shown = re.sub(r":(?!\d+$).*", ":…", text)
+        raise ValueError(f"{shown!r} is no address of a Redis; write HOST:PORT, IPv6 in []")
     six, host, port = match.groups()
     return Address(six or host, int(port) if port else default_port)

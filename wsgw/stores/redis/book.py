@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
 from typing import Any
 
+from wsgw.stores import values
 from wsgw.stores.ready import NO
 from wsgw.stores.records import ConnectionRecord, Departure
-from wsgw.stores.redis import values
 from wsgw.stores.redis.counts import Counts
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link

@@ -10,11 +10,23 @@ if rate > 0 then
     -- Counted from 2023 on, for the sake of fractions: a number of Lua has 53 bits.
     now, token = (time[1] - 1672531200) * 1e6 + time[2], 1e6 / rate
 end
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local value = redis.pcall('GET', KEYS[1])
+-- Of another type: somebody else wrote it, and every command would fail from now on. So it goes.
+if type(value) == 'table' then
+    redis.call('DEL', KEYS[1])
+    value = nil
+end
+local full = tonumber(value or 0)
+if not full or full ~= full then full = now end
+full = math.max(full, now)
+-- No bucket is emptier than empty: after Redis's clock was set back, or with what else wrote there, it would not let
+-- anybody through for as long as that says.
+local emptier = full > now + (burst + 1) * token
+if emptier then full = now + burst * token end
 local free = burst - (full - now) / token
 -- What is missing to a whole token by rounding alone is not missing.
 local taken = math.min(wanted, math.max(0, math.floor(free + 1e-6)))
-if taken ~= 0 then
+if taken ~= 0 or emptier then
     full = math.max(full + taken * token, now)
     if rate > 0 then kept = math.ceil((full - now) / 1000) end
     if full == now then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from wsgw.errors import StoreUnavailable
@@ -11,6 +12,8 @@ from wsgw.stores.redis.link import Link, Script
 #: Documents fetched by one command: an answer of many megabytes would use up the deadline of all that wait behind it.
 _AT_ONCE = 50
 _ATTEMPTS = 5
+#: No definition is as large: what somebody else put there does not travel.
+MOST_BYTES = 16 << 20
 
 # The revision first: if it is no number, or its key of another type, nothing has been written yet. Pairs of a name and
 # a body, then names alone, ARGV[1] of the former: they are given one by one, as unpack() takes some thousands only.
@@ -61,7 +64,14 @@ class RedisDocuments:
         return int(await self._link.run(_WRITE, keys, arguments))
 
     async def revision(self) -> int:
-        return int(await self._link.send("GET", self._keys.revision) or 0)
+        # No more than a number has digits, whatever stands there.
+        value = await self._link.send("GETRANGE", self._keys.revision, 0, 32)
+        try:
+            return int(value or 0)
+        except ValueError:
+            raise StoreUnavailable(
+                f"{self._keys.revision} in Redis is no number: delete it, and import again"
+            ) from None
 
     async def _read(self, kind: str) -> dict[str, bytes]:
         key = self._keys.documents(kind)
@@ -69,6 +79,10 @@ class RedisDocuments:
         documents: dict[str, bytes] = {}
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
+            lengths = await asyncio.gather(*(self._link.send("HSTRLEN", key, name) for name in some))
+            if max(lengths) > MOST_BYTES:
+                name = some[lengths.index(max(lengths))].decode(errors="replace")[:100]
+                raise StoreUnavailable(f"{key} {name} in Redis is larger than any document: delete it")
             bodies = await self._link.send("HMGET", key, *some)
             documents.update(
                 (name.decode(errors="replace"), body)

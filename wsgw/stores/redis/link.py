@@ -227,6 +227,8 @@ class Link:
             _call(told, reason)
 
     async def _come_back(self) -> None:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
         if self._exchange is not None:
             await self._exchange.close()
         while self.away:
@@ -235,7 +237,7 @@ class Link:
                 await self._connect()
             except (RedisError, OSError, StoreUnavailable) as error:
                 self.reason = in_words(error, self._where)
-        log.warning("Redis is back")
+        log.warning("Redis is back after %.1f s", loop.time() - since)
         for told in list(self.on_back):
             _call(told)
 

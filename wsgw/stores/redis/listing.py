@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from wsgw.stores import values
 from wsgw.stores.base import Page
 from wsgw.stores.records import ConnectionRecord
-from wsgw.stores.redis import values
 from wsgw.stores.redis.counts import Counts
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link

@@ -8,7 +8,7 @@ from wsgw import ids
 from wsgw.errors import StoreUnavailable
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link
-from wsgw.stores.redis.registry_scripts import CLAIM, LEAVE, LEFT
+from wsgw.stores.redis.registry_scripts import CLAIM, ENROL, LEAVE, LEFT
 
 log = logging.getLogger("wsgw.cluster")
 
@@ -22,7 +22,7 @@ async def claim(link: Link, keys: Keys, token: str) -> str:
     value = f"{token} 0"
     for _ in range(_NAMES_TRIED):
         node = ids.node_name()
-        if not await link.send("HSETNX", keys.nodes, node, value):
+        if not await link.run(ENROL, [keys.nodes], [node, value]):
             continue
         claimed = await link.run(CLAIM, keys.of_node(node), [value, EXPIRY_MS])
         if claimed == 1:

@@ -37,7 +37,9 @@ class Names:
         await asyncio.wait([asked])
         error = asked.exception()
         if error is not None:
-            raise StoreUnavailable(f"the name {host} has no address: {error}; is it right?")
+            raise StoreUnavailable(
+                f"the name {host} has no address: {getattr(error, 'strerror', None) or error}; is it right?"
+            )
 
     def _answered(self, host: str, done: asyncio.Future[Any]) -> None:
         self._asked.pop(host, None)

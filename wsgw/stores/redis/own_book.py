@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 
+from wsgw.stores import values
 from wsgw.stores.records import ConnectionRecord, Departure
-from wsgw.stores.redis import values
 from wsgw.stores.redis.book import RedisBook
 from wsgw.stores.redis.counts import Counts
 from wsgw.stores.redis.keys import Keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from wsgw.errors import StoreUnavailable
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link, Script
 
@@ -31,4 +32,7 @@ class RedisQuota:
         asked = list(keys)
         # One command each, in one pipeline: the counters of a Redis Cluster lie on different shards.
         sums = await asyncio.gather(*(self._link.send("GET", self._keys.quota(key, period)) for key in asked))
-        return {key: int(total or 0) for key, total in zip(asked, sums, strict=True)}
+        try:
+            return {key: int(total or 0) for key, total in zip(asked, sums, strict=True)}
+        except ValueError as error:
+            raise StoreUnavailable(f"a quota in Redis is no number: {str(error)[:100]}") from error

@@ -35,6 +35,9 @@ local function hash(key)
 end
 """
 
+#: nodes | name value → 1, or 0: there is one of this name
+ENROL = Script(_READ + "hash(KEYS[1]) return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])")
+
 #: lease fence fallen open owed | value expiry → 1, or 0: the name is taken, or -1: nobody has it, but there is a book.
 CLAIM = Script("""
 if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) > 0 then return 0 end

@@ -85,7 +85,7 @@ class Subscription:
             while True:
                 self._take(await connection.read_response(disable_decoding=True, timeout=math.inf))
         except (RedisError, OSError, StoreUnavailable, _Moved) as error:
-            reason = in_words(error, self._channel)
+            reason = in_words(error, ", ".join(map(str, self._connector.target.addresses)))
             if self._alive or reason != self.reason:
                 log.warning("the subscription to %s ended: %s", self._channel, reason)
             self.reason = reason

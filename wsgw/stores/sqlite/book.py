@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
+from wsgw.stores import values
 from wsgw.stores.ready import NO
 from wsgw.stores.records import ConnectionRecord, Departure
-from wsgw.stores.redis import values
 from wsgw.stores.sqlite.changes import Changes
 from wsgw.stores.sqlite.database import Database
 

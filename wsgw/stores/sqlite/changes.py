@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from wsgw.stores.records import ConnectionRecord, Departure
-from wsgw.stores.redis.values import encoded
 from wsgw.stores.sqlite.database import Database, many
+from wsgw.stores.values import encoded
 
 #: Pause after a transaction that failed, seconds.
 _AGAIN = 1.0

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 from wsgw import ids
 from wsgw.stores.base import Book, Page
 from wsgw.stores.records import ConnectionRecord
-from wsgw.stores.redis.values import connection
 from wsgw.stores.sqlite.book import SqliteBook
 from wsgw.stores.sqlite.changes import Changes
 from wsgw.stores.sqlite.database import Database
+from wsgw.stores.values import connection
 
 log = logging.getLogger("wsgw")
 

@@ -1,6 +1,6 @@
-"""Records as Redis holds them: MessagePack arrays, and what to do with values that are none.
+"""Records as stores hold them: MessagePack arrays, and what to do with values that are none.
 
-Redis may hold what an older, newer or hostile program wrote. A value that does not decode is garbage: skipped and
+A store may hold what an older, newer or hostile program wrote. A value that does not decode is garbage: skipped and
 counted by whoever reads it.
 """
 

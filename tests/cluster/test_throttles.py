@@ -1,0 +1,130 @@
+"""Limits hold over all nodes together: those of a route and those of the account, for messages, handshakes, pushes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.steps import push_to
+from tests.harness.cluster import DEFINITION, ClusterUnderTest
+from tests.harness.fleet import Client, Refused
+from tests.harness.redis_server import RedisServer
+from tests.harness.until import until
+
+RATE, BURST = 100, 20
+THROTTLED = DEFINITION.replace(
+    "      ping: {{", f"      ping: {{{{throttle: {{{{rateLimit: {RATE}, burstLimit: {BURST}}}}}, "
+)
+TOO_MANY = "Too Many Requests"
+SECONDS = [
+    pytest.param(5, marks=pytest.mark.slow),
+    pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(180)]),
+]
+PING = '{"action": "ping"}'
+
+
+async def offered(cluster: ClusterUnderTest, rate: float, seconds: float) -> tuple[int, float, float]:
+    """So many messages a second, over all clients in turn. Gives how many passed, how long it took, and how many
+    tokens nobody wanted: they came back while this process itself stood still, to a bucket that was full."""
+    clients = cluster.open
+    began, sent, last, unwanted = cluster.now(), 0, 0.0, 0.0
+    while (passed := cluster.now() - began) < seconds:
+        unwanted += max(0.0, (passed - last) * RATE - BURST / 2)
+        last = passed
+        for number in range(sent, int(passed * rate) + 1):
+            clients[number % len(clients)].send(PING)
+            sent = number + 1
+        await asyncio.sleep(0.002)
+    await until(lambda: sum(len(client.replies) for client in clients) == sent, 20)
+    took = cluster.now() - began
+    replies = [reply for client in clients for reply in client.replies]
+    good = sum(reply == b'{"pong":true}' for reply in replies)
+    assert good + sum(json.loads(reply).get("message") == TOO_MANY for reply in replies) == sent
+    assert sent >= 0.9 * rate * seconds, "this machine cannot offer so much"
+    return good, took, unwanted
+
+
+async def asked(client: Client) -> str:
+    """What a ping is answered: "" if it passes, else the message of the error frame."""
+    before = len(client.replies)
+    client.send(PING)
+    await until(lambda: len(client.replies) > before)
+    return str(json.loads(client.replies[-1]).get("message", ""))
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+async def test_a_routes_limit_is_exact_over_three_nodes(own_redis: RedisServer, tmp_path: Path, seconds: float):
+    """P-08: 100/s, burst 20, ten times as much offered; within 2 %."""
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=THROTTLED) as cluster:
+        await cluster.connect(30)
+        passed, took, unwanted = await offered(cluster, 10 * RATE, seconds)
+        assert BURST + 0.98 * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+async def test_in_slices_it_is_exceeded_by_one_slice_for_each_node_at_most(
+    own_redis: RedisServer, tmp_path: Path, seconds: float
+):
+    """P-08: the overrun that the setting's documentation names."""
+    options = ("--throttle-mode", "sliced", "--throttle-slice-seconds", "0.1")
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, *options, definition=THROTTLED) as cluster:
+        await cluster.connect(30)
+        passed, took, unwanted = await offered(cluster, 10 * RATE, seconds)
+        assert 0.95 * RATE * seconds - unwanted <= passed <= BURST + RATE * took + 3 * 0.1 * RATE
+
+
+async def test_the_accounts_limit_is_one_for_messages_connects_and_pushes_of_two_nodes(
+    own_redis: RedisServer, tmp_path: Path
+):
+    options = ("--account-rate", "0.001", "--account-burst", "8")
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 2, *options) as cluster:
+        here, there = cluster.nodes
+        (one,) = await cluster.connect(1, here)
+        (other,) = await cluster.connect(1, there)
+        assert [await asked(client) for client in (one, other, one, other)] == [""] * 4
+        assert [(await push_to(here, other)).status, (await push_to(there, other)).status] == [200, 200]
+        assert [await asked(client) for client in (one, other)] == [TOO_MANY] * 2
+        assert json.loads(one.replies[-1])["connectionId"] == one.id
+        for node, client in ((here, one), (there, one), (here, other)):
+            refused = await push_to(node, client)
+            assert (refused.status, refused.header("x-amzn-errortype")) == (429, "LimitExceededException")
+        for node in cluster.nodes:
+            with pytest.raises(Refused, match="429"):
+                await cluster.connect(1, node)
+        assert one.open
+        assert other.open
+
+
+async def test_the_accounts_limit_of_new_connections_is_one_for_two_nodes(own_redis: RedisServer, tmp_path: Path):
+    options = ("--account-connection-rate", "0.001", "--account-connection-burst", "3")
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 2, *options) as cluster:
+        await cluster.connect(3)
+        for node in cluster.nodes:
+            with pytest.raises(Refused, match="429"):
+                await cluster.connect(1, node)
+        assert [await asked(client) for client in cluster.clients] == [""] * 3
+
+
+@pytest.mark.parametrize("mode", ["exact", "sliced"])
+async def test_while_redis_is_away_nothing_is_throttled_and_that_is_counted(
+    own_redis: RedisServer, tmp_path: Path, mode: str
+):
+    definition = THROTTLED.replace(f"rateLimit: {RATE}, burstLimit: {BURST}", "rateLimit: 0.001, burstLimit: 2")
+    assert definition != THROTTLED
+    options = ("--throttle-mode", mode)
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 2, *options, definition=definition) as cluster:
+        clients = await cluster.connect(2)
+        await asked(clients[0])
+        await own_redis.stop()
+        for client in clients:
+            assert [await asked(client) for _ in range(5)] == [""] * 5
+        for node in cluster.nodes:
+            assert 'wsgw_events_total{event="throttle_unavailable"}' in (await node.get("/metrics"))[1].decode()
+        assert await cluster.connect(2)
+        await own_redis.restart()
+        async with asyncio.timeout(10):
+            while not any([await asked(client) == TOO_MANY for client in clients]):
+                await asyncio.sleep(0.05)
