@@ -109,7 +109,7 @@ async def test_one_scrape_adds_up_to_all_connections(file: Path, redis: RedisSer
 
 async def test_every_address_is_shared_by_all_workers(file: Path, redis: RedisServer):
     async with serving_with_workers(file, redis.url, "--listen", "http://127.0.0.1:0") as gateway:
-        await gateway.says("too", 2)
+        await gateway.says("too")
         (also,) = {line.split("listening on ")[1].split(",")[0] for line in gateway.log if "listening on" in line}
         assert also != gateway.ready["data"]
         gateway.ready["data"] = also

@@ -40,6 +40,9 @@ async def test_keys_of_another_type_are_replaced_or_left_alone(own_redis: RedisS
             await cluster.connect(2)
             await lives(cluster)
             await reach_each_other(cluster)
+            async with asyncio.timeout(5):
+                while key in OWN and await own_redis.cli("TYPE", name) == "list":
+                    await asyncio.sleep(0.02)
             if key in OWN:
                 await cluster.rebuilt(own_redis, 5)
         assert not [event for event in cluster.history if isinstance(event, Closed)]

@@ -36,9 +36,9 @@ def test_it_may_take_as_long_to_stop_as_the_settings_allow():
     assert int(limit) > defaults.drain_seconds + defaults.stop_seconds
 
 
-def test_workers_are_told_by_their_supervisor_and_reload_is_a_hang_up():
+def test_workers_are_told_by_their_supervisor_and_reload_closes_nobody():
     assert values("KillMode") == ["mixed"]
-    assert values("ExecReload") == ["/bin/kill -HUP $MAINPID"]
+    assert values("ExecReload") == ["/bin/kill -USR2 $MAINPID"]
 
 
 def test_secrets_come_from_a_file_and_the_service_is_nobody_in_particular():

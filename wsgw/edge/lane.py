@@ -40,7 +40,6 @@ class Lane(asyncio.Protocol):
         "_paused",
         "_peer",
         "_pieces",
-        "_retired",
         "_secure",
         "_since",
         "_stalled_since",
@@ -64,7 +63,6 @@ class Lane(asyncio.Protocol):
         self._answering = False
         self._working = False
         self._paused = False
-        self._retired = False
         self.served = False
         self._since = lanes.now()
         self._stalled_since = 0.0
@@ -251,7 +249,7 @@ class Lane(asyncio.Protocol):
             reply, keep = ending(reply), False
         transport.write(reply)
         self._answering = False
-        if not keep or self._retired:
+        if not keep:
             # What a client sends behind a request that ends the connection is never read as one (RFC 9112 §11.2).
             self._end(transport)
             return
@@ -319,7 +317,6 @@ class Lane(asyncio.Protocol):
             self._transport.abort()
 
     def retire(self) -> None:
-        """Close as soon as nothing is being answered."""
-        self._retired = True
+        """Close, unless something is being answered: its answer closes then."""
         if not self._answering and self._transport is not None:
             self._end(self._transport)

@@ -65,14 +65,15 @@ class Lanes:
             lane.due(now)
 
     def keep_none(self) -> None:
-        """Nobody listens any more: whoever keeps a connection hears with its next answer that it ends, as behind the lanes.
+        """Nobody listens any more: whoever keeps a connection hears with its next answer that it ends.
 
-        A backend would otherwise send a push just when this process ends.
+        So too behind the lanes. A backend would otherwise send a push just when this process ends.
         """
         self.keeps_none = self.server.keeps_none = True
 
     def close(self) -> None:
         """Close the lanes that wait for a request; those that answer one close behind it."""
+        self.keep_none()
         for lane in list(self.open):
             lane.retire()
 

@@ -170,8 +170,3 @@ class Listeners:
         """Stop accepting; what was accepted goes on."""
         for server in self._servers:
             server.close()
-
-    async def wait_closed(self) -> None:
-        """Return when every connection that was accepted has ended, after `close`."""
-        for server in self._servers:
-            await server.wait_closed()

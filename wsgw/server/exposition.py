@@ -1,5 +1,7 @@
-"""The expositions of several workers → one, each sample with the label of its worker. Text to text: nothing is parsed
-that need not be."""
+"""The expositions of several workers → one, each sample with the label of its worker.
+
+Text to text: nothing is parsed that need not be.
+"""
 
 from __future__ import annotations
 

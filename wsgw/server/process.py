@@ -28,7 +28,6 @@ class WorkerProcess:
     def __init__(self, order: Order, process: Process, leash: int, report: int, stderr: int) -> None:
         loop = asyncio.get_running_loop()
         self.order = order
-        self.pid = process.pid
         self.ready: Ready | None = None
         self.said = b""
         self.born = loop.time()
@@ -92,6 +91,11 @@ class WorkerProcess:
     def _on_report(self, report: int) -> None:
         line = os.read(report, 65_536)
         self._let_go(report)
+        # What it wrote before is in the other pipe, although the loop may show this one first.
+        with contextlib.suppress(BlockingIOError):
+            while self._stderr in self._reading:
+                os.set_blocking(self._stderr, False)
+                self._on_stderr(self._stderr)
         if line:
             self.ready = msgspec.json.decode(line, type=Ready)
         self._reported.set_result(None)
@@ -119,14 +123,12 @@ class WorkerProcess:
 
     # ---- the end
 
-    @property
-    def alive(self) -> bool:
-        return not self._ending.done()
-
     def signal(self, number: int) -> None:
         """Send it a signal, if it is still there."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        # Not its own send_signal: that looks whether the process has ended, and then nobody else learns its exit code.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)

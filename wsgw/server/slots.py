@@ -17,7 +17,6 @@ from wsgw.settings import Settings
 
 log = logging.getLogger("wsgw.workers")
 
-
 #: What a worker may need beyond its drain and `stop_seconds` before it counts as stuck.
 _GRACE = 30
 

@@ -22,6 +22,7 @@ from tests.stores.redis.members import (
     work_through,
 )
 from wsgw.stores.records import Departure
+from wsgw.stores.redis.registry_scripts import OPEN
 
 
 @pytest.fixture
@@ -206,3 +207,26 @@ async def test_joining_without_redis_says_so(own_redis: RedisServer, time: Time)
         await one.registry.join()
     await one.registry.close()
     await one.link.close()
+
+
+async def test_what_is_deferred_while_the_book_is_written_anew_stays_in_it(
+    own_redis: RedisServer, join: Join, monkeypatch: pytest.MonkeyPatch
+):
+    """Redis still names it open when it is looked at, and owed by the time that the look has come back."""
+    one, other = await join(), await join()
+    (record,) = await one.open()
+    book = one.registry.own
+    look = book._fields
+
+    async def fields(kind: bytes) -> AsyncIterator[tuple[bytes, bytes]]:
+        async for found in look(kind):
+            if kind == OPEN:
+                del one.held[record.id]
+                book.defer(Departure(record, 1001, "", 5))
+                await book.drained()
+            yield found
+
+    monkeypatch.setattr(book, "_fields", fields)
+    assert await book.write_anew(one.registry.held())
+    assert await all_ids(other) == set()
+    assert await own_redis.cli("HLEN", KEYS.owed(one.name)) == 1

@@ -19,7 +19,7 @@ from wsgw.stores.records import ConnectionRecord, Departure
 from wsgw.stores.redis.counts import Counts
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link
-from wsgw.stores.redis.registry_scripts import GONE, OPEN, OWED, SCAN, WRITE
+from wsgw.stores.redis.registry_scripts import GONE, OPEN, OWED, REMOVE, SCAN, WRITE
 
 _BATCH = 500
 _SCAN_COUNT = 200
@@ -166,7 +166,7 @@ class RedisBook:
                 continue
             owed = values.departure(id, value)
             if owed is None:
-                await self._remove(id)
+                await self._remove(OWED, id)
                 continue
             seen.add(id)
             yield owed
@@ -175,7 +175,7 @@ class RedisBook:
                 continue
             record = values.connection(id, value)
             if record is None:
-                await self._remove(id)
+                await self._remove(OPEN, id)
                 continue
             seen.add(id)
             yield Departure(record, 1006, "Node lost", int(time.time() * 1000))
@@ -187,7 +187,7 @@ class RedisBook:
 
     async def _fields(self, kind: bytes) -> AsyncIterator[tuple[bytes, bytes]]:
         """All fields, and values, of the open or the owed; one may come twice. Values beyond all bounds are removed."""
-        key = self._keys[1] if kind == OPEN else self._keys[2]
+        key = self._hash(kind)
         cursor = b"0"
         while not self.lost:
             found = await self._link.run(SCAN, [key], [cursor, _SCAN_COUNT, values.MOST_BYTES])
@@ -198,10 +198,13 @@ class RedisBook:
             if cursor == b"0":
                 return
 
-    async def _remove(self, id: bytes, garbage: bool = True) -> None:
-        """Take out what is no record of ours."""
+    async def _remove(self, kind: bytes, id: bytes, garbage: bool = True) -> None:
+        """Take out of the open or the owed what does not belong there."""
         self._counts.garbage += garbage
-        await self._link.run(WRITE, self._keys, [self._token, GONE, id, b""])
+        await self._link.run(REMOVE, (self._keys[0], self._hash(kind)), [self._token, id])
+
+    def _hash(self, kind: bytes) -> str:
+        return self._keys[1] if kind == OPEN else self._keys[2]
 
     def _is_gone(self, id: bytes) -> bool:
         said = self._unwritten.get(id.decode("ascii", "replace"))

@@ -96,7 +96,7 @@ class OwnBook(RedisBook):
         async for id, _ in self._fields(OPEN):
             text = id.decode("ascii", "replace")
             if not (text in self._fresh or text in self._older or (text in kept and text not in left)):
-                await self._remove(id, garbage=False)
+                await self._remove(OPEN, id, garbage=False)
         async for id, _ in self._fields(OWED):
             if id.decode("ascii", "replace") not in self._deferred:
-                await self._remove(id, garbage=False)
+                await self._remove(OWED, id, garbage=False)

@@ -102,6 +102,14 @@ end
 return 1
 """)
 
+#: guard hash | token id → 1, or 0: the guard does not name the writer. What the other hash says of `id` stays.
+REMOVE = Script("""
+local guard = redis.call('GET', KEYS[1])
+if not guard or string.sub(guard, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+redis.call('HDEL', KEYS[2], ARGV[2])
+return 1
+""")
+
 #: lease fence fallen open owed | lease as seen, taker's token, fence's expiry, fallen's expiry → 1, or 0: another has
 #: taken it, -1: all was done before, or the lease as it is: the node lives.
 #: The node falls in the same stroke: from now on it can neither renew its lease nor write.
