@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -30,10 +31,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import nchan
 import servers
+import uvloop
 from servers import HERE, LOAD_CORE, SERVER_CORE, Server
 
 CLIENTS = 64
@@ -113,7 +115,7 @@ def pushes(options: argparse.Namespace) -> None:
                 redis = stack.enter_context(redis_server(LOAD_CORE))
                 os.sched_setaffinity(redis.process.pid, {0, 1})
                 pair = _pair(stack, target, options.python)
-                trials.append(asyncio.run(_push(target, *pair, redis, options.duration)))
+                trials.append(uvloop.run(_push(target, *pair, redis, options.duration)))
                 print(target, [f"{value:,.1f}" for value in trials[-1]], file=sys.stderr)
     base = median([trial[0] for trial in results["one PUBLISH per push"]])
     print("\n| push to a client of the other node | a second | × baseline | µs at A | µs at B | µs of Redis |")
@@ -134,19 +136,52 @@ def _pair(stack: ExitStack, target: str, python: str) -> tuple[Server, Server]:
     )
 
 
+class Sink(asyncio.Protocol):
+    """A client that asks for its id and then drops what it gets: the least that a receiver can cost."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._got = b""
+        self.id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.write(
+            f"GET {self._path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+
+    def data_received(self, data: bytes) -> None:
+        if self.id.done():
+            return
+        before, self._got = self._got, self._got + data
+        if b"\r\n\r\n" in self._got and b"\r\n\r\n" not in before:
+            # A masked text frame; the mask of zeros changes nothing.
+            self.transport.write(b"\x81\x93\0\0\0\0" + b'{"action":"whoami"}')
+        found = re.search(rb'"connectionId": ?"([^"]+)"', self._got)
+        if found:
+            self.id.set_result(found[1].decode())
+
+
 async def _push(target: str, here: Server, there: Server, redis: Server, duration: float) -> list[float]:
     """[pushes a second, µs at A, µs at B, µs of Redis]."""
-    async with nchan.clients(there.base, "wsgw" if target == "wsgw" else "baseline") as paths:
-        with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-            script.write(nchan.SCRIPT.format(paths=", ".join(json.dumps(path) for path in paths), start=0))
-            script.flush()
-            before = [server.cpu() for server in (here, there, redis)]
-            wrk = await asyncio.create_subprocess_exec(
-                "wrk", "-t1", "-c256", f"-d{duration:g}s", "-s", script.name, here.base,
-                stdout=subprocess.PIPE,
-            )  # fmt: skip
-            output = (await wrk.communicate())[0].decode()
-            spent = [server.cpu() - start for server, start in zip((here, there, redis), before, strict=True)]
+    loop = asyncio.get_running_loop()
+    stage = "/bench/prod" if target == "wsgw" else "/prod"
+    host, port = there.base.partition("://")[2].split(":")
+    sinks = [(await loop.create_connection(lambda: Sink(stage), host, int(port)))[1] for _ in range(CLIENTS)]
+    paths = [f"{stage}/@connections/{(await sink.id).replace('=', '%3D')}" for sink in sinks]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(nchan.SCRIPT.format(paths=", ".join(json.dumps(path) for path in paths), start=0))
+        script.flush()
+        before = [server.cpu() for server in (here, there, redis)]
+        wrk = await asyncio.create_subprocess_exec(
+            "wrk", "-t1", "-c512", f"-d{duration:g}s", "-s", script.name, here.base,
+            stdout=subprocess.PIPE,
+        )  # fmt: skip
+        output = (await wrk.communicate())[0].decode()
+        spent = [server.cpu() - start for server, start in zip((here, there, redis), before, strict=True)]
+    for sink in sinks:
+        sink.transport.abort()
     done = next(int(line.split()[0]) for line in output.splitlines() if "requests in" in line)
     if "Non-2xx" in output:
         raise RuntimeError(f"{target} refused pushes:\n{output}")

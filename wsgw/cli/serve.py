@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -135,6 +136,7 @@ class Serving:
                 err=True,
             )
         self.signals()
+        _let_garbage_be()
         self.ready(listening)
         sys.stdout.flush()
         watchers = [asyncio.create_task(self._watch_files())] if self._watch else []
@@ -256,3 +258,12 @@ class Serving:
                 # Editors replace a file by renaming another over it: for a moment there is none.
                 stamps.append(None)
         return stamps
+
+
+def _let_garbage_be() -> None:
+    """Look for cycles less often. What stands once the gateway serves stays, and what a message or a push makes goes by
+    counts of references alone; looking for cycles after every 700 new objects cost a push a seventh of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
