@@ -42,6 +42,7 @@ imports: $(BIN)/.installed-dev
 
 bench: $(BIN)/.installed-dev ## Run the benchmarks (long; leave the machine alone meanwhile)
 	@$(BIN)/python loadtest/bench.py $(ARGS)
+	@$(BIN)/python loadtest/cluster.py
 
 lock: $(BIN)/.installed-dev ## Write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/run.lock
