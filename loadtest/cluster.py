@@ -332,12 +332,13 @@ def hold(options: argparse.Namespace) -> None:
         memory = [_resident(int(pid)) for pid in workers]
         redis_before = _redis_memory()
         url = one.server.base.replace("http", "ws", 1) + "/bench/prod"
+        result = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "result.json"
         command = [sys.executable, "-m", "wsgw", "loadtest", url, "--scenario", "idle", "--connections", "36000",
                    "--duration", str(seconds), "--processes", "2",
-                   "--source-addresses", "127.0.0.2,127.0.0.3,127.0.0.4", "--json", "/dev/stdout"]  # fmt: skip
+                   "--source-addresses", "127.0.0.2,127.0.0.3,127.0.0.4", "--json", str(result)]  # fmt: skip
         load = subprocess.Popen(
             command,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(HERE.parent)},
         )
@@ -352,8 +353,7 @@ def hold(options: argparse.Namespace) -> None:
                 in_redis = _redis_memory() - redis_before
             lag = max([lag, *metrics.get("wsgw_event_loop_lag_p99_seconds", [])])
             print(f"{open_:,.0f} open, loop lag p99 {lag * 1000:.1f} ms", file=sys.stderr)
-        assert load.stdout is not None
-        outcome = json.loads(load.stdout.read())
+        outcome = json.loads(result.read_text())
     print(f"\n| 36,000 idle connections over two workers, {seconds:g} s | |\n|---|---|")
     print(f"| most open at once | {most:,.0f} |\n| faults | {outcome['faults'] or 'none'} |")
     print(f"| workers' memory per connection, KiB | {grown / max(most, 1) / 1024:.2f} |")
