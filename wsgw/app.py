@@ -28,12 +28,14 @@ from wsgw.edge.listeners import Address, Listeners, addresses, cannot_listen
 from wsgw.edge.management import Management
 from wsgw.edge.node import Clock, Node
 from wsgw.edge.push import Push
+from wsgw.edge.requests import Requests
 from wsgw.edge.websocket import WebSockets
 from wsgw.errors import StoreUnavailable
 from wsgw.integrations.handler_context import Handler
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients
 from wsgw.live.compile import Parts, compile_stage
+from wsgw.live.route_table import LiveHttpStage, LiveStage
 from wsgw.live.stages import Stages
 from wsgw.observe.lag import LoopLag
 from wsgw.observe.logs import AccessLog, Reasons
@@ -84,7 +86,7 @@ class App:
         self._sweeper: asyncio.TimerHandle | None = None
         self._listeners = Listeners(settings, self.node.clock)
         self._control: web.AppRunner | None = None
-        self._message_bytes = 0
+        self._body_bytes = 0
         self._ready = "not deployed yet"
 
     @property
@@ -135,7 +137,8 @@ class App:
         self._management = Management(
             self.node, self.push, self._guard(), stores.buckets, self.access_log, self.reasons
         )
-        plane = DataPlane(self.stages, websockets, self._management, settings)
+        requests = Requests(self.node, self.access_log, self.reasons)
+        plane = DataPlane(self.stages, websockets, requests, self._management, settings)
         self._open_pools()
         self._server = Server(plane, settings, self.node.now, self._body_limit)
         self._lanes = Lanes(plane, self._server, settings, self.node.now, self._body_limit)
@@ -175,7 +178,7 @@ class App:
 
     def _body_limit(self) -> int:
         """The largest body that any API takes; 0 for no bound."""
-        return self._message_bytes
+        return self._body_bytes
 
     def _guard(self) -> ManagementGuard:
         return ManagementGuard(
@@ -219,8 +222,8 @@ class App:
         stages = [compile_stage(api, stage, parts) for api in apis for stage in api.stages.values()]
         self.stages.deploy(stages)
         self.node.look_again()
-        limits = [live.limits.message_bytes for live in stages]
-        self._message_bytes = 0 if 0 in limits else max(limits, default=131_072)
+        limits = [_most_bytes(live) for live in stages]
+        self._body_bytes = 0 if 0 in limits else max(limits, default=131_072)
         self._ready = ""
 
     # ---- ports
@@ -365,6 +368,10 @@ class App:
             if loop.time() - began > _SETTLE[1]:
                 break
             await asyncio.sleep(0.01)
+
+
+def _most_bytes(live: LiveStage) -> int:
+    return live.limits.payload_bytes if isinstance(live, LiveHttpStage) else live.limits.message_bytes
 
 
 def _access_stream(name: str) -> BinaryIO | None:

@@ -81,6 +81,13 @@ class BadRequestBody(GatewayError):
     error_type, default_message = "BadRequestException", "Bad request body"
 
 
+class NotFound(GatewayError):
+    """No stage or route of an HTTP API is behind this address."""
+
+    response_type, status = "RESOURCE_NOT_FOUND", 404
+    error_type, default_message = "NotFoundException", "Not Found"
+
+
 class Gone(GatewayError):
     """The connection is closed, or never was. Its answer has no body."""
 

@@ -77,6 +77,11 @@ def trace_id(epoch_seconds: int) -> str:
     return f"Root=1-{epoch_seconds:08x}-{_entropy.take(12).hex()}"
 
 
+def parent_id() -> str:
+    """The Parent of an `X-Amzn-Trace-Id`: 16 hex digits."""
+    return _entropy.take(8).hex()
+
+
 def node_name() -> str:
     """A new node's name: 4 hex digits."""
     return _entropy.take(2).hex()

@@ -6,13 +6,14 @@ objects are plain and slotted: one of each is made per message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from wsgw.errors import GatewayError
 
-EventType = Literal["CONNECT", "MESSAGE", "DISCONNECT", "CONNECTION_API"]
+EventType = Literal["CONNECT", "MESSAGE", "DISCONNECT", "CONNECTION_API", "REQUEST"]
 Headers = Sequence[tuple[str, str]]
 
 #: Nothing that JSON has: the body was not parsed yet, or is no JSON.
@@ -31,22 +32,32 @@ class Principal:
         self.identity = identity or {}
 
 
-class ConnectionFacts:
-    """What stays true of a connection all its life, and what every event of it says. The edge's Connection is one.
+class Caller:
+    """Who sent something: from where, with what, as whom, and by what name they called us.
 
-    connected_at: epoch milliseconds; `domain_name`: a configured name, never what an unknown Host header says;
-    `callback_base`: scheme, host and port at which backends reach this gateway, configured likewise.
+    `domain_name`: a configured name, never what an unknown Host header says.
     """
 
-    __slots__ = ("callback_base", "connected_at", "domain_name", "id", "principal", "source_ip", "user_agent")
+    __slots__ = ("domain_name", "principal", "source_ip", "user_agent")
 
-    id: str
-    connected_at: int
     source_ip: str
     user_agent: str | None
     domain_name: str
-    callback_base: str
     principal: Principal | None
+
+
+class ConnectionFacts(Caller):
+    """What stays true of a connection all its life, and what every event of it says. The edge's Connection is one.
+
+    connected_at: epoch milliseconds; `callback_base`: scheme, host and port at which backends reach this gateway,
+    configured as `domain_name` is.
+    """
+
+    __slots__ = ("callback_base", "connected_at", "id")
+
+    id: str
+    connected_at: int
+    callback_base: str
 
 
 class Site(Protocol):
@@ -62,15 +73,68 @@ class Site(Protocol):
     def log_line(self) -> Callable[[Invocation], str] | None: ...
 
 
+class HeaderFields:
+    """The header lines of a request, and a look-up by name. Callers that repeat themselves share one object.
+
+    `lines` in order, names with their case, values as Latin-1. `size`: bytes of all lines. `sound` is set by DataPlane
+    once it has found nothing wrong with them. `made`: what others have made of these lines and of nothing else, under a
+    key of their own: with the next request of a caller that repeats itself it is there already.
+    """
+
+    __slots__ = ("_by_name", "lines", "made", "size", "sound")
+
+    def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
+        self.lines = lines
+        self.size = 0
+        self.sound = False
+        self.made: dict[str, Any] = {}
+        self._by_name: dict[str, list[str]] = {}
+        for name, value in lines:
+            self.size += len(name) + len(value) + 4
+            self._by_name.setdefault(name.lower(), []).append(value)
+
+    def has(self, name: str) -> bool:
+        """Whether the header `name` (given in lower case) was sent."""
+        return name in self._by_name
+
+    def first(self, name: str) -> str | None:
+        """The first value of the header `name` (given in lower case), or None."""
+        values = self._by_name.get(name)
+        return None if values is None else values[0]
+
+    def all(self, name: str) -> list[str]:
+        """Every value of the header `name` (given in lower case), in order."""
+        return self._by_name.get(name, [])
+
+
+class Stream(Protocol):
+    """A body that is still coming: pieces in order, as they arrive, at the pace at which they are taken.
+
+    Iterated once. The iterator raises a GatewayError where the body breaks off. Whoever does not take all of it calls
+    `cancel`, which may be called any number of times.
+    """
+
+    #: The body's size in bytes, where it was announced.
+    length: int | None
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    def cancel(self) -> None: ...
+
+
 class Reply:
-    """An answer: a status, a body, and headers in order, repeats included."""
+    """An answer: a status, a body, and headers in order, repeats included.
 
-    __slots__ = ("body", "headers", "status")
+    `stream`, where there is one, is the rest of the body behind `body`. Only the edge takes it: a step that needs the
+    body whole must be declared as such when its route is compiled.
+    """
 
-    def __init__(self, status: int, body: bytes = b"", headers: Headers = ()) -> None:
+    __slots__ = ("body", "headers", "status", "stream")
+
+    def __init__(self, status: int, body: bytes = b"", headers: Headers = (), stream: Stream | None = None) -> None:
         self.status = status
         self.body = body
         self.headers = headers
+        self.stream = stream
 
     def header(self, name: str) -> str | None:
         """The last value of the header `name`, whatever its case; None if it is not there."""
@@ -90,10 +154,11 @@ class IntegrationRequest:
 
     url: absolute for HTTP; a function's name or ARN for Lambda. `event` is the Lambda proxy event where a function is
     called: Lambda gets it as JSON, a Python handler as it is. `lines`: header lines that are known to be sound, each
-    with its CRLF, sent before `headers`.
+    with its CRLF, sent before `headers`. `stream`: the body's rest behind `body`. `streams`: an answer whose body is
+    not there at once may be given as one that is still coming.
     """
 
-    __slots__ = ("body", "event", "headers", "lines", "method", "timeout", "url")
+    __slots__ = ("body", "event", "headers", "lines", "method", "stream", "streams", "target", "timeout", "url")
 
     def __init__(
         self,
@@ -104,6 +169,9 @@ class IntegrationRequest:
         timeout: float,
         event: dict[str, Any] | None = None,
         lines: bytes = b"",
+        stream: Stream | None = None,
+        streams: bool = False,
+        target: Any = None,
     ) -> None:
         self.method = method
         self.url = url
@@ -112,12 +180,16 @@ class IntegrationRequest:
         self.timeout = timeout
         self.event = event
         self.lines = lines
+        self.stream = stream
+        self.streams = streams
+        self.target = target
 
 
 class Invocation:
-    """One CONNECT, MESSAGE or DISCONNECT on its way.
+    """One CONNECT, MESSAGE or DISCONNECT, or as HttpInvocation one request, on its way.
 
-    Filled in by the edge: `site`, `event_type`, `connection`, `request_id`, `request_time` (epoch ms), `route_key`,
+    Filled in by the edge: `site`, `event_type`, `connection`, which is the `caller`, too, `request_id`, `request_time`
+    (epoch ms), `route_key`,
     `body` (the message's bytes; b"" otherwise), `is_binary`, `headers` and `query` (CONNECT only, in order, repeats
     included, names as received), `message_id`, `disconnect_code`, `disconnect_reason`.
     By the steps: `document` (the body as JSON, parsed at most once), `request`, `reply`.
@@ -126,6 +198,7 @@ class Invocation:
 
     __slots__ = (
         "body",
+        "caller",
         "connection",
         "disconnect_code",
         "disconnect_reason",
@@ -161,6 +234,7 @@ class Invocation:
         self.event_type: EventType = event_type
         self.route_key = route_key
         self.connection = connection
+        self.caller: Caller = connection
         self.request_id = request_id
         self.request_time = request_time
         self.body = body
@@ -177,3 +251,103 @@ class Invocation:
         self.error: GatewayError | None = None
         self.integration_status = 0
         self.integration_latency = 0
+
+
+class HttpInvocation(Invocation):
+    """One request to an HTTP or REST API on its way. It is of no connection; `caller` says who sent it.
+
+    Filled in by the edge, beside what Invocation has: `method`; `path`, raw, as it was asked for, with the stage or
+    base path (`$context.path`); `rest`, raw, the path without them, which begins with a slash: matching, events and
+    backends use this one; `raw_query` without its `?`; `path_parameters` by name, raw; `protocol` (`HTTP/1.1`);
+    `resource_path` and `resource_id` of the route; `domain_prefix`; `extended_request_id`; `base_path`, the one of a
+    domain name that matched; `stream`, the rest of a body that is not whole yet, where the route takes it so; `fields`,
+    the header lines that are the client's to say; what the gateway adds, `forwarded` (X-Forwarded-For, -Port, -Proto)
+    and `trace` (X-Amzn-Trace-Id).
+    By the steps: `context`, what templates see as `$context` and write their overrides into, kept from the first
+    template to the last; `response_headers`, what the gateway adds to whatever is answered (CORS).
+    """
+
+    __slots__ = (
+        "_headers",
+        "_query",
+        "base_path",
+        "context",
+        "domain_prefix",
+        "extended_request_id",
+        "fields",
+        "forwarded",
+        "method",
+        "path",
+        "path_parameters",
+        "protocol",
+        "raw_query",
+        "resource_id",
+        "resource_path",
+        "response_headers",
+        "rest",
+        "stream",
+        "trace",
+    )
+
+    def __init__(
+        self,
+        site: Site,
+        caller: Caller,
+        request_id: str,
+        request_time: int,
+        method: str,
+        path: str,
+        rest: str,
+        raw_query: str,
+        fields: HeaderFields,
+        body: bytes = b"",
+    ) -> None:
+        self.site = site
+        self.event_type = "REQUEST"
+        self.route_key = ""
+        self.caller = caller
+        self.request_id = request_id
+        self.request_time = request_time
+        self.body = body
+        self.is_binary = False
+        self.document = UNPARSED
+        self.request = None
+        self.reply = None
+        self.status = 200
+        self.error = None
+        self.integration_status = 0
+        self.integration_latency = 0
+        self.method = method
+        self.path = path
+        self.rest = rest
+        self.raw_query = raw_query
+        self.fields = fields
+        self.forwarded: Headers = ()
+        self.trace = ""
+        self.path_parameters: Mapping[str, str] = {}
+        self.protocol = "HTTP/1.1"
+        self.resource_path = ""
+        self.resource_id = ""
+        self.domain_prefix = ""
+        self.extended_request_id = ""
+        self.base_path = ""
+        self.stream: Stream | None = None
+        self.context: dict[str, Any] | None = None
+        self.response_headers: Headers = ()
+        self._query: Headers | None = None
+        self._headers: Headers | None = None
+
+    @property
+    def query(self) -> Headers:  # type: ignore[override]
+        """The query's names and values, form-decoded, in order; `;` separates as `&` does. Decoded when asked for."""
+        if self._query is None:
+            raw = self.raw_query.replace(";", "&")
+            self._query = parse_qsl(raw, keep_blank_values=True) if raw else ()
+        return self._query
+
+    @property
+    def headers(self) -> Headers:  # type: ignore[override]
+        """The client's headers and what the gateway adds, as events, templates and mappings see them."""
+        if self._headers is None:
+            self._headers = [*self.fields.lines, *self.forwarded, ("X-Amzn-Trace-Id", self.trace)]
+        return self._headers

@@ -6,7 +6,7 @@ import pytest
 
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway, http, mock, route
-from wsgw.live.route_table import LiveStage
+from wsgw.live.route_table import LiveSocketStage
 
 
 async def test_a_two_way_route_answers_with_the_backends_body(gateway: TestGateway, backend: Backend):
@@ -35,7 +35,7 @@ async def test_a_bug_around_the_steps_costs_one_message_and_not_the_connection(
     gateway.serve(route("ping", mock('{"pong":true}'), two_way=True))
     client = await gateway.connect()
     with monkeypatch.context() as broken:
-        broken.setattr(LiveStage, "route_of", lambda *_: 1 / 0)
+        broken.setattr(LiveSocketStage, "route_of", lambda *_: 1 / 0)
         await client.send_json({"action": "ping"})
         assert (await client.receive_json())["message"] == "Internal server error"
     assert "ZeroDivisionError" in caplog.text

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from wsgw.ids import api_tag, connection_id
-from wsgw.live.route_table import LiveStage
+from wsgw.live.route_table import LiveSocketStage
 from wsgw.live.stages import Stages
 
 
-def stage(api_id: str, name: str) -> LiveStage:
-    live = LiveStage()
+def stage(api_id: str, name: str) -> LiveSocketStage:
+    live = LiveSocketStage()
     live.api_id, live.stage, live.api_tag = api_id, name, api_tag(api_id)
     return live
 

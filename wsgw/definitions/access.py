@@ -1,4 +1,4 @@
-"""Who may call, and how often: access keys and throttle settings."""
+"""Who may call, how often, and from which pages: access keys, throttle settings, CORS."""
 
 from __future__ import annotations
 
@@ -26,3 +26,17 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     principal: str = "arn:aws:iam::000000000000:root"
     session_token: str | None = None
     policies: tuple[dict[str, Any], ...] = ()
+
+
+class Cors(msgspec.Struct, frozen=True, kw_only=True):
+    """The corsConfiguration of an HTTP API. `max_age` in seconds, None for no such header.
+
+    Source: developer guide, "Configuring CORS for HTTP APIs".
+    """
+
+    allow_origins: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: int | None = None
+    allow_credentials: bool = False

@@ -1,4 +1,4 @@
-"""Models: JSON schemas (draft 4) that messages and bodies are checked against."""
+"""Models, JSON schemas (draft 4), and which parts of a request a validator checks."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     schema: dict[str, Any]
     content_type: str = "application/json"
+
+
+class RequestValidator(msgspec.Struct, frozen=True, kw_only=True):
+    """What is checked of a request to a REST API: its declared parameters, then its body against a model."""
+
+    name: str = ""
+    validate_request_body: bool = False
+    validate_request_parameters: bool = False

@@ -18,10 +18,10 @@ from aiohttp.web_protocol import RequestHandler
 from wsgw.edge.aiohttp_handler import Handler, Raw
 from wsgw.edge.connection import Connection
 from wsgw.edge.data_plane import DataPlane
-from wsgw.edge.http import HeaderFields, Request, ending, error_reply, reply_bytes
+from wsgw.edge.http import Request, ending, error_reply, reply_bytes
 from wsgw.edge.sockets import own_address, peer_address
 from wsgw.errors import BadRequest, RequestTooLarge
-from wsgw.invocation import Reply
+from wsgw.invocation import HeaderFields, Reply
 from wsgw.settings import Settings
 
 #: aiohttp's parser in C is the strict one. The one in Python takes trailers, chunk extensions and control characters

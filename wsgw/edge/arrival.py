@@ -9,10 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
+from typing import Any
 
 from wsgw import ids
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Request
+from wsgw.invocation import Caller, HeaderFields, Headers
 from wsgw.live.stages import Place
 from wsgw.settings import Settings
 
@@ -20,6 +22,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "forwarded")
 _PROXIED = (*_FORWARDED, "via")
+_NOT_THE_CLIENTS = frozenset((*_FORWARDED, "x-amzn-trace-id"))
 _PORT = re.compile(r":[0-9]+\Z")
 _TRACE = re.compile(r"[A-Za-z0-9=;:_-]{1,256}")
 
@@ -79,14 +82,26 @@ def own_base(request: Request, settings: Settings) -> str:
     return f"{'https' if request.secure else 'http'}://{request.own_address}"
 
 
-def introduce(connection: Connection, request: Request, place: Place, settings: Settings) -> None:
+def introduce(connection: Connection, request: Request, place: Place[Any], settings: Settings) -> None:
     """Fill in what stays true of `connection`: when, from where, as whom, and by what name it reached us."""
     connection.connected_at = connection.node.wall_ms()
-    connection.source_ip = source_ip(request, settings)
-    connection.user_agent = request.header("user-agent")
     connection.callback_base = _shared(own_base(request, settings))
-    own = connection.callback_base.partition("://")[2].partition("/")[0]
-    connection.domain_name = _shared(_domain_name(place.host, own))
+    _name(connection, request, place, connection.callback_base, settings)
+
+
+def caller(request: Request, place: Place[Any], settings: Settings) -> Caller:
+    """Who sent `request`."""
+    who = Caller()
+    who.principal = None
+    _name(who, request, place, own_base(request, settings), settings)
+    return who
+
+
+def _name(who: Caller, request: Request, place: Place[Any], base: str, settings: Settings) -> None:
+    who.source_ip = source_ip(request, settings)
+    who.user_agent = request.header("user-agent")
+    own = base.partition("://")[2].partition("/")[0]
+    who.domain_name = _shared(_domain_name(place.host, own))
 
 
 def _domain_name(host: str, own: str) -> str:
@@ -105,26 +120,60 @@ def _shared(text: str) -> str:
 
 def event_headers(request: Request, connection: Connection, settings: Settings) -> list[tuple[str, str]]:
     """The handshake's headers as authorizers, events and backends get them, with what the service adds."""
-    secure = _secure(request, settings)
+    trace = request.all("x-amzn-trace-id")
+    if not trace or not _TRACE.fullmatch(trace[-1]):
+        trace = [ids.trace_id(connection.connected_at // 1000)]
+    return [
+        *client_fields(request, settings).lines,
+        ("X-Amzn-Trace-Id", trace[-1]),
+        *forwarded(request, settings),
+    ]
+
+
+def client_fields(request: Request, settings: Settings) -> HeaderFields:
+    """The headers that are the client's to say: not those that proxies say, nor ours, nor the trace id."""
     trusted = _trusted(request.peer, settings)
-    trace = None
-    chain: list[str] = []
-    headers = []
-    for name, value in request.headers:
-        lower = name.lower()
-        if lower == "x-forwarded-for" and trusted:
-            chain.append(value)
-        elif lower == "x-amzn-trace-id":
-            trace = value
-        elif lower.startswith("x-forwarded-") and not trusted:
-            pass  # -Host, -Prefix, …: backends believe them, for a proxy would have said it.
-        elif lower not in _FORWARDED and not lower.startswith("wsgw-"):
-            headers.append((name, value))
-    if trace is None or not _TRACE.fullmatch(trace):
-        trace = ids.trace_id(connection.connected_at // 1000)
-    port = request.own_address.rpartition(":")[2]
-    headers.append(("X-Amzn-Trace-Id", trace))
-    headers.append(("X-Forwarded-For", ", ".join([*chain, request.peer])))
-    headers.append(("X-Forwarded-Port", "443" if secure and not request.secure else port))
-    headers.append(("X-Forwarded-Proto", "https" if secure else "http"))
-    return headers
+    key = "of a trusted client" if trusted else "of a client"
+    fields: HeaderFields | None = request.fields.made.get(key)
+    if fields is None:
+        kept = [
+            (name, value)
+            for name, value in request.headers
+            if (lower := name.lower()) not in _NOT_THE_CLIENTS
+            # -Host, -Prefix, …: backends believe them, for a proxy would have said it.
+            and (trusted or not lower.startswith("x-forwarded-"))
+            and not lower.startswith("wsgw-")
+        ]
+        fields = request.fields.made[key] = HeaderFields(kept)
+    return fields
+
+
+def forwarded(request: Request, settings: Settings) -> Headers:
+    """X-Forwarded-For, -Port and -Proto, as the service adds them."""
+    chain: tuple[str, ...] = ()
+    secure = _secure(request, settings)
+    if settings.trust_forwarded and _trusted(request.peer, settings):
+        chain = tuple(request.all("x-forwarded-for"))
+    port = "443" if secure and not request.secure else request.own_address.rpartition(":")[2]
+    return _forwarded((*chain, request.peer), port, secure)
+
+
+@lru_cache(maxsize=1024)
+def _forwarded(chain: tuple[str, ...], port: str, secure: bool) -> Headers:
+    return (
+        ("X-Forwarded-For", ", ".join(chain)),
+        ("X-Forwarded-Port", port),
+        ("X-Forwarded-Proto", "https" if secure else "http"),
+    )
+
+
+def trace_of(sent: str | None, request_time: int) -> str:
+    """X-Amzn-Trace-Id: what the client sent, with a Parent where it has only a Root, else a new one.
+
+    request_time: epoch milliseconds. Source: recorded on the service.
+    """
+    if sent is None or not _TRACE.fullmatch(sent):
+        return ids.trace_id(request_time // 1000)
+    if sent.startswith("Root=") and "Parent=" not in sent:
+        return f"{sent};Parent={ids.parent_id()};Sampled=0"
+    return sent

@@ -32,7 +32,7 @@ from wsgw.edge.frames import (
 )
 from wsgw.errors import Gone, LimitExceeded
 from wsgw.invocation import ConnectionFacts, Principal
-from wsgw.live.route_table import StageSlot
+from wsgw.live.route_table import LiveSocketStage, StageSlot
 from wsgw.observe.metrics import count
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         "window_bits",
     )
 
-    def __init__(self, node: Node, slot: StageSlot, id: str) -> None:
+    def __init__(self, node: Node, slot: StageSlot[LiveSocketStage], id: str) -> None:
         self.node = node
         self.slot = slot
         self.id = id

@@ -8,14 +8,17 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from wsgw.edge.handshake import Refusal, check_upgrade
 from wsgw.edge.http import Door, Request, error_reply, reply_bytes
 from wsgw.edge.management import Management, connection_in
+from wsgw.edge.requests import Requests
 from wsgw.edge.websocket import WebSockets
 from wsgw.errors import BadRequest, Forbidden
 from wsgw.invocation import Reply
+from wsgw.live.route_table import LiveHttpStage
 from wsgw.live.stages import Place, Stages
 from wsgw.settings import Settings
 
@@ -25,8 +28,11 @@ log = logging.getLogger("wsgw.http")
 class DataPlane:
     """The data port of one node."""
 
-    def __init__(self, stages: Stages, sockets: WebSockets, management: Management, settings: Settings) -> None:
+    def __init__(
+        self, stages: Stages, sockets: WebSockets, requests: Requests, management: Management, settings: Settings
+    ) -> None:
         self._stages = stages
+        self._requests = requests
         self._sockets = sockets
         self._management = management
         self._settings = settings
@@ -38,6 +44,9 @@ class DataPlane:
             self._close_with(request, door, refusal)
             return
         place = self._place(request)
+        if place is not None and isinstance(place.live, LiveHttpStage):
+            self._requests.handle(request, place, door)
+            return
         connection_id = connection_in(place.rest) if place is not None else None
         if place is not None and connection_id is not None:
             self._management.handle(request, place, connection_id, door)
@@ -75,7 +84,7 @@ class DataPlane:
         request.fields.sound = request.version == (1, 1)
         return None
 
-    def _place(self, request: Request) -> Place | None:
+    def _place(self, request: Request) -> Place[Any] | None:
         path = request.target.partition("?")[0]
         if not path.startswith("/"):
             path = "/" + path.partition("//")[2].partition("/")[2]

@@ -19,7 +19,7 @@ from wsgw.edge.departed import Departed, record_of
 from wsgw.edge.node import Node
 from wsgw.errors import StoreUnavailable
 from wsgw.invocation import ConnectionFacts
-from wsgw.live.route_table import LiveStage
+from wsgw.live.route_table import LiveSocketStage
 from wsgw.live.stages import Stages
 from wsgw.stores.base import Book
 from wsgw.stores.records import ConnectionRecord, Departure
@@ -50,7 +50,7 @@ class Ending(NamedTuple):
     ended_at: int
 
 
-Tell = Callable[[ConnectionFacts, LiveStage, Ending], Awaitable[Outcome]]
+Tell = Callable[[ConnectionFacts, LiveSocketStage, Ending], Awaitable[Outcome]]
 
 
 class _Owed:

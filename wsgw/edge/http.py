@@ -13,42 +13,10 @@ import orjson
 from wsgw import ids
 from wsgw.edge.connection import Connection
 from wsgw.errors import AccessDenied, GatewayError, ServiceUnavailable
-from wsgw.invocation import Reply
+from wsgw.invocation import HeaderFields, Reply
 from wsgw.pipeline.backend_headers import connection_options
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-
-
-class HeaderFields:
-    """The header lines of a request, and a look-up by name. Callers that repeat themselves share one object.
-
-    `lines` in order, names with their case, values as Latin-1. `size`: bytes of all lines. `sound` is set by DataPlane
-    once it has found nothing wrong with them.
-    """
-
-    __slots__ = ("_by_name", "lines", "size", "sound")
-
-    def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
-        self.lines = lines
-        self.size = 0
-        self.sound = False
-        self._by_name: dict[str, list[str]] = {}
-        for name, value in lines:
-            self.size += len(name) + len(value) + 4
-            self._by_name.setdefault(name.lower(), []).append(value)
-
-    def has(self, name: str) -> bool:
-        """Whether the header `name` (given in lower case) was sent."""
-        return name in self._by_name
-
-    def first(self, name: str) -> str | None:
-        """The first value of the header `name` (given in lower case), or None."""
-        values = self._by_name.get(name)
-        return None if values is None else values[0]
-
-    def all(self, name: str) -> list[str]:
-        """Every value of the header `name` (given in lower case), in order."""
-        return self._by_name.get(name, [])
 
 
 class Request:

@@ -10,8 +10,9 @@ import httptools
 
 from wsgw.edge.aiohttp_handler import TIMED_OUT
 from wsgw.edge.connection import Connection
-from wsgw.edge.http import HeaderFields, Request, ending, reply_bytes
+from wsgw.edge.http import Request, ending, reply_bytes
 from wsgw.edge.sockets import own_address, peer_address
+from wsgw.invocation import HeaderFields
 
 if TYPE_CHECKING:
     from wsgw.edge.lanes import Lanes

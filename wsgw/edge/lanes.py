@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from wsgw.edge.aiohttp_door import Server
 from wsgw.edge.data_plane import DataPlane
-from wsgw.edge.http import HeaderFields
 from wsgw.edge.lane import Lane
+from wsgw.invocation import HeaderFields
 from wsgw.settings import Settings
 
 #: Header lines of pushes that are known again: how many sets, and how long each may be.

@@ -22,7 +22,7 @@ from wsgw.edge.websocket import is_binary_type
 from wsgw.errors import BadRequest, Forbidden, GatewayError, Gone, LimitExceeded, RequestTooLarge
 from wsgw.ids import read_connection_id
 from wsgw.invocation import ConnectionFacts, Invocation, Reply
-from wsgw.live.route_table import LiveStage
+from wsgw.live.route_table import LiveSocketStage
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.pipeline.throttle import ACCOUNT_KEY, allowed, limit_of
@@ -62,7 +62,7 @@ class Management:
         self._access_log = access_log
         self._reasons = reasons
 
-    def handle(self, request: Request, place: Place, connection_id: str, door: Door) -> None:
+    def handle(self, request: Request, place: Place[LiveSocketStage], connection_id: str, door: Door) -> None:
         """Answer `request` through `door`: now, or when the client has taken what was posted."""
         live = place.live
         record = Invocation(
@@ -82,7 +82,9 @@ class Management:
         except GatewayError as error:
             self._refuse(request, live, record, door, error)
 
-    def _here(self, request: Request, connection: Connection, live: LiveStage, record: Invocation, door: Door) -> None:
+    def _here(
+        self, request: Request, connection: Connection, live: LiveSocketStage, record: Invocation, door: Door
+    ) -> None:
         """Do it to a connection of this node. Raises what refuses it."""
         record.connection = connection
         if request.method == "POST":
@@ -94,7 +96,7 @@ class Management:
             self._finish(record, door, _success(record, 204, b""))
 
     async def _wait(
-        self, request: Request, target: Connection | str, live: LiveStage, record: Invocation, door: Door
+        self, request: Request, target: Connection | str, live: LiveSocketStage, record: Invocation, door: Door
     ) -> None:
         """What cannot be done at once: ask the account's bucket, or the node that holds the connection."""
         try:
@@ -107,7 +109,9 @@ class Management:
         except GatewayError as error:
             self._refuse(request, live, record, door, error)
 
-    async def _elsewhere(self, request: Request, node: str, live: LiveStage, record: Invocation, door: Door) -> None:
+    async def _elsewhere(
+        self, request: Request, node: str, live: LiveSocketStage, record: Invocation, door: Door
+    ) -> None:
         connection_id = record.connection.id
         if request.method == "POST":
             binary = is_binary_type(request.header("content-type"))
@@ -120,7 +124,7 @@ class Management:
             await self._push.ask(node, Question("DELETE", connection_id, live.api_id))
             self._finish(record, door, _success(record, 204, b""))
 
-    def _checked(self, request: Request, live: LiveStage, connection_id: str) -> Connection | str:
+    def _checked(self, request: Request, live: LiveSocketStage, connection_id: str) -> Connection | str:
         """The connection that is meant, once it is known to be a good request by somebody who may. Raises otherwise.
 
         A string: it is not here, but may be on the other node that has this name.
@@ -157,7 +161,9 @@ class Management:
             raise Gone
         return known
 
-    def _post(self, request: Request, connection: Connection, live: LiveStage, record: Invocation, door: Door) -> None:
+    def _post(
+        self, request: Request, connection: Connection, live: LiveSocketStage, record: Invocation, door: Door
+    ) -> None:
         if self._push.send(connection, request.body, is_binary_type(request.header("content-type"))):
             self._finish(record, door, _posted(record))
             return
@@ -174,7 +180,9 @@ class Management:
         door.answer(answer, keep=True)
         self._log(record)
 
-    def _refuse(self, request: Request, live: LiveStage, record: Invocation, door: Door, error: GatewayError) -> None:
+    def _refuse(
+        self, request: Request, live: LiveSocketStage, record: Invocation, door: Door, error: GatewayError
+    ) -> None:
         record.error = error
         record.status = error.status
         reply = Reply(413) if isinstance(error, RequestTooLarge) else error_reply(error, record.request_id)

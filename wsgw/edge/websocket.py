@@ -33,7 +33,7 @@ from wsgw.errors import (
     Throttled,
 )
 from wsgw.invocation import ConnectionFacts, Invocation, Reply
-from wsgw.live.route_table import LiveRoute, LiveStage
+from wsgw.live.route_table import LiveRoute, LiveSocketStage
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.observe.metrics import RouteMetrics, count
@@ -51,7 +51,7 @@ class _Handshake(NamedTuple):
 
     door: Door
     upgrade: Upgrade
-    live: LiveStage
+    live: LiveSocketStage
     connection: Connection
     invocation: Invocation
     book: Book
@@ -81,7 +81,7 @@ class WebSockets:
 
     # ---- the handshake
 
-    def open(self, request: Request, place: Place, upgrade: Upgrade, door: Door) -> None:
+    def open(self, request: Request, place: Place[LiveSocketStage], upgrade: Upgrade, door: Door) -> None:
         """Answer an upgrade to the stage at `place`: at once, or when its `$connect` has answered."""
         live = place.live
         connection = Connection(self._node, place.slot, ids.connection_id(self._node.name, live.api_tag))
@@ -100,7 +100,7 @@ class WebSockets:
         self._pending += 1
         self._node.start(self._shake_hands(handshake))
 
-    def _admit(self, request: Request, live: LiveStage) -> None:
+    def _admit(self, request: Request, live: LiveSocketStage) -> None:
         """What the gateway itself asks of a handshake, before any route and without waiting. Raises the refusal."""
         settings = self._settings
         # Those that wait for their `$connect` are counted: all of them may be let in.
@@ -125,7 +125,7 @@ class WebSockets:
         finally:
             self._pending -= 1
 
-    async def _throttle(self, live: LiveStage) -> None:
+    async def _throttle(self, live: LiveSocketStage) -> None:
         """Take from the buckets of new connections. Raises Throttled."""
         for key, limit in (
             (f"new-connections/{live.api_id}/{live.stage}", live.new_connections),
@@ -225,7 +225,9 @@ class WebSockets:
             self._measure(invocation, metrics)
         self._log(invocation)
 
-    def _answer(self, connection: Connection, live: LiveStage, invocation: Invocation, metrics: RouteMetrics) -> None:
+    def _answer(
+        self, connection: Connection, live: LiveSocketStage, invocation: Invocation, metrics: RouteMetrics
+    ) -> None:
         reply = invocation.reply
         if reply is None or not reply.body:
             return
@@ -249,7 +251,7 @@ class WebSockets:
 
     # ---- the end
 
-    async def tell(self, connection: ConnectionFacts, live: LiveStage, ending: Ending) -> Outcome:
+    async def tell(self, connection: ConnectionFacts, live: LiveSocketStage, ending: Ending) -> Outcome:
         """Run the `$disconnect` route for `connection`, which has ended: one attempt. Raises nothing of its own."""
         invocation = Invocation(live, "DISCONNECT", "$disconnect", connection, ids.request_id(), self._node.wall_ms())
         invocation.disconnect_code = ending.code

@@ -21,4 +21,5 @@ class HttpIntegration:
         """Raises what HttpPool.send raises: all of it is GatewayErrors already."""
         pool = self._pool
         lines = request.lines + header_block(request.headers) if request.headers else request.lines
-        return pool.send_to(pool.target(request.url), request.method, lines, request.body, request.timeout)
+        target = request.target or pool.target(request.url)
+        return pool.send_to(target, request.method, lines, request.body, request.timeout)

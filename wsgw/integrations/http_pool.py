@@ -37,6 +37,13 @@ class Target(NamedTuple):
 
     host: Host
     after_method: bytes
+    authority: str
+    request_target: str
+
+    def at(self, request_target: str) -> Target:
+        """The same host, asked for `request_target`: visible ASCII from a slash on, as the caller made sure."""
+        rest = f" {request_target} HTTP/1.1\r\nHost: {self.authority}\r\n".encode("ascii")
+        return Target(self.host, rest, self.authority, request_target)
 
 
 class PoolCounts(NamedTuple):
@@ -147,7 +154,7 @@ class HttpPool:
             circuit = Circuit(self._circuit_failures, self._clock)
             host = Host(where.host, addresses, tls, self._limits, self._sweep, circuit)
             self._hosts[key] = host
-        return Target(host, after_method(where))
+        return Target(host, after_method(where), where.authority, where.request_target)
 
     def _tls(self) -> ssl.SSLContext:
         if self._ssl is None:

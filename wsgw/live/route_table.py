@@ -1,25 +1,31 @@
-"""What is ready to serve: LiveRoute, LiveStage, and the look-up of a message's route."""
+"""What is ready to serve: LiveRoute, the LiveStages of all protocols, and the slots that they stand in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import StageLimits
-from wsgw.errors import AccessDenied
+from wsgw.errors import AccessDenied, GatewayError
 from wsgw.integrations.drive import apart
-from wsgw.invocation import Invocation
+from wsgw.invocation import Headers, HttpInvocation, Invocation, Reply
 from wsgw.observe.metrics import RouteMetrics
 from wsgw.pipeline.run import Step, run
+
+if TYPE_CHECKING:
+    from wsgw.live.path_table import PathTable
 
 
 class LiveRoute:
     """A route bound to its steps. `two_way`: the last step's reply goes back to the client.
 
     needs_task: a step asks for the current task, as libraries and Python handlers may; see integrations/drive.py.
+    Of HTTP and REST APIs: `path` is the key's, `resource_id` a REST API's; `streams`: no step needs the request's body
+    whole, so that a large one may be given as `HttpInvocation.stream`; `two_way` is of no meaning.
     """
 
-    __slots__ = ("key", "metrics", "needs_task", "steps", "two_way")
+    __slots__ = ("key", "metrics", "needs_task", "path", "resource_id", "steps", "streams", "two_way")
 
     def __init__(
         self,
@@ -29,8 +35,13 @@ class LiveRoute:
         *,
         two_way: bool = False,
         needs_task: bool = False,
+        streams: bool = False,
+        resource_id: str = "",
     ) -> None:
         self.key = key
+        self.path = key.partition(" ")[2] or key
+        self.resource_id = resource_id
+        self.streams = streams
         self.steps = tuple(steps)
         self.metrics = metrics
         self.two_way = two_way
@@ -45,16 +56,31 @@ class LiveRoute:
 
 
 class LiveStage:
-    """One stage of one API, ready to serve and never changed.
+    """One stage of one API, ready to serve and never changed. `log_line` formats an access log line, or is None.
+
+    `unmatched` counts what finds no route.
+    """
+
+    __slots__ = ("api_id", "api_tag", "limits", "log_line", "stage", "stage_variables", "unmatched")
+
+    api_id: str
+    api_tag: bytes
+    stage: str
+    stage_variables: Mapping[str, str]
+    limits: StageLimits
+    unmatched: RouteMetrics
+    log_line: Callable[[Invocation], str] | None
+
+
+class LiveSocketStage(LiveStage):
+    """A stage of a WebSocket API.
 
     `routes` has the routes that a message can select; `$connect`, `$disconnect` and `$default` stand apart, so that no
-    message can name them. `unmatched` counts what finds no route. `log_line` formats one access log line, or is None.
+    message can name them.
     """
 
     __slots__ = (
         "allowed_origins",
-        "api_id",
-        "api_tag",
         "binary_pass",
         "compression",
         "concurrency",
@@ -62,32 +88,20 @@ class LiveStage:
         "default",
         "disconnect",
         "heartbeat",
-        "limits",
-        "log_line",
         "management",
         "new_connections",
         "routes",
         "select",
-        "stage",
-        "stage_variables",
         "subprotocols",
         "text_bytes",
-        "unmatched",
     )
 
-    api_id: str
-    api_tag: bytes
-    stage: str
-    stage_variables: Mapping[str, str]
-    limits: StageLimits
     select: Callable[[Invocation], str]
     routes: Mapping[str, LiveRoute]
     default: LiveRoute | None
     connect: LiveRoute | None
     disconnect: LiveRoute | None
-    unmatched: RouteMetrics
     management: RouteMetrics
-    log_line: Callable[[Invocation], str] | None
     allowed_origins: frozenset[str] | None
     subprotocols: tuple[str, ...] | None
     new_connections: ThrottleSettings | None
@@ -109,7 +123,32 @@ class LiveStage:
         return route
 
 
-class StageSlot:
+class LiveHttpStage(LiveStage):
+    """A stage of an HTTP or REST API.
+
+    `paths` finds a request's route, `default` is an HTTP API's `$default`, `not_found` what is raised where there is
+    neither. `preflight` answers a CORS preflight, or gives None for a request that is none; it is None where CORS is
+    not configured. `refuse` words a GatewayError as this API does. `ids` gives the headers that every answer of the API
+    has. `settle` is the last to see a reply, refusals included: it adds CORS headers, compresses; None where nothing is
+    to be done. `is_rest`: by the rules of REST APIs.
+    """
+
+    __slots__ = ("default", "ids", "is_rest", "not_found", "paths", "preflight", "refuse", "settle")
+
+    is_rest: bool
+    paths: PathTable
+    default: LiveRoute | None
+    not_found: type[GatewayError]
+    preflight: Callable[[HttpInvocation], Reply | None] | None
+    refuse: Callable[[GatewayError, HttpInvocation], Reply]
+    ids: Callable[[HttpInvocation], Headers]
+    settle: Callable[[Reply, HttpInvocation], Reply] | None
+
+
+S = TypeVar("S", bound=LiveStage)
+
+
+class StageSlot(Generic[S]):
     """Where the LiveStage in force stands. Connections hold the slot, so that a deployment reaches them at once.
 
     `live` is None once the stage is gone. `connections` counts those that are open, for the gauge.
@@ -117,6 +156,6 @@ class StageSlot:
 
     __slots__ = ("__weakref__", "connections", "live")
 
-    def __init__(self, live: LiveStage | None) -> None:
+    def __init__(self, live: S | None) -> None:
         self.live = live
         self.connections = 0

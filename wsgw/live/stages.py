@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 from weakref import WeakValueDictionary
 
 from wsgw.ids import read_connection_id
-from wsgw.live.route_table import LiveStage, StageSlot
+from wsgw.live.route_table import LiveSocketStage, LiveStage, S, StageSlot
 
 #: The stage that stands in no path. Source: developer guide, "Stages for HTTP APIs".
 UNNAMED_STAGE = "$default"
 
 
-class Place(NamedTuple):
+class Place(NamedTuple, Generic[S]):
     """Where an address leads. `rest` is the path behind the stage, without its leading slash.
 
     `host` is the Host that named the API and may be repeated to others; "" where an unknown Host was ignored.
     """
 
-    slot: StageSlot
-    live: LiveStage
+    slot: StageSlot[S]
+    live: S
     rest: str
     host: str
 
@@ -30,18 +30,18 @@ class Stages:
 
     def __init__(self, region: str) -> None:
         self._suffixes = (f".execute-api.{region}.amazonaws.com", ".execute-api.localhost", ".localhost")
-        self._slots: dict[tuple[str, str], StageSlot] = {}
+        self._slots: dict[tuple[str, str], StageSlot[Any]] = {}
         #: Those of stages that are gone, too, as long as a connection or a handshake under way holds them.
-        self._held: WeakValueDictionary[tuple[str, str], StageSlot] = WeakValueDictionary()
-        self._by_api: dict[str, dict[str, StageSlot]] = {}
-        self._by_stage: dict[str, list[StageSlot]] = {}
+        self._held: WeakValueDictionary[tuple[str, str], StageSlot[Any]] = WeakValueDictionary()
+        self._by_api: dict[str, dict[str, StageSlot[Any]]] = {}
+        self._by_stage: dict[str, list[StageSlot[Any]]] = {}
         self._by_label: dict[str, str] = {}  # API ids as a Host says them, without case
 
     def deploy(self, stages: Iterable[LiveStage]) -> None:
         """Serve exactly `stages` from now on. Connections that are open stay, and take what replaces their stage."""
-        slots: dict[tuple[str, str], StageSlot] = {}
-        by_api: dict[str, dict[str, StageSlot]] = {}
-        by_stage: dict[str, list[StageSlot]] = {}
+        slots: dict[tuple[str, str], StageSlot[Any]] = {}
+        by_api: dict[str, dict[str, StageSlot[Any]]] = {}
+        by_stage: dict[str, list[StageSlot[Any]]] = {}
         for live in stages:
             key = (live.api_id, live.stage)
             slot = self._held.get(key) or StageSlot(live)
@@ -58,16 +58,17 @@ class Stages:
         self._slots, self._by_api, self._by_stage = slots, by_api, by_stage
         self._by_label = {api_id.lower(): api_id for api_id in by_api}
 
-    def slots(self) -> Iterator[tuple[tuple[str, str], StageSlot]]:
+    def slots(self) -> Iterator[tuple[tuple[str, str], StageSlot[Any]]]:
         """Every slot with its (api id, stage)."""
         yield from self._slots.items()
 
-    def live(self, api_id: str, stage: str) -> LiveStage | None:
-        """What is served of this stage now; None if it is not."""
+    def live(self, api_id: str, stage: str) -> LiveSocketStage | None:
+        """What is served of this stage of a WebSocket API now; None if it is not."""
         slot = self._slots.get((api_id, stage))
-        return None if slot is None else slot.live
+        live = None if slot is None else slot.live
+        return live if isinstance(live, LiveSocketStage) else None
 
-    def find(self, host: str, path: str) -> Place | None:
+    def find(self, host: str, path: str) -> Place[Any] | None:
         """Where `host` (as in the Host header) and `path` (raw, without the query) lead; None: nowhere.
 
         In order: a Host that names an API, then the path's first segment is the stage; else `/{apiId}/{stage}/…`; else
@@ -96,7 +97,7 @@ class Stages:
         return None
 
     @staticmethod
-    def _within(stages: dict[str, StageSlot], stage: str, rest: str, path: str, host: str) -> Place | None:
+    def _within(stages: dict[str, StageSlot[Any]], stage: str, rest: str, path: str, host: str) -> Place[Any] | None:
         slot = stages.get(stage)
         if slot is None:
             slot, rest = stages.get(UNNAMED_STAGE), path[1:]
@@ -104,7 +105,7 @@ class Stages:
             return None
         return Place(slot, slot.live, rest, host)
 
-    def _of_stage(self, stage: str, rest: str) -> Place | None:
+    def _of_stage(self, stage: str, rest: str) -> Place[Any] | None:
         slots = self._by_stage.get(stage)
         if not slots:
             return None
@@ -115,7 +116,7 @@ class Stages:
         return Place(slots[0], slots[0].live, rest, "")
 
 
-def _of_connection(slots: list[StageSlot], rest: str) -> list[StageSlot]:
+def _of_connection(slots: list[StageSlot[Any]], rest: str) -> list[StageSlot[Any]]:
     """Those of `slots` whose API is the one that a connection id at the end of `rest` names."""
     read = read_connection_id(rest.rpartition("/")[2].replace("%3D", "=").replace("%3d", "="))
     if read is None:

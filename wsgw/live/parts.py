@@ -1,0 +1,31 @@
+"""What a stage is built with: the pools, stores and functions that its steps are bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsgw.integrations.handler_context import Connections, Handler
+from wsgw.integrations.http_pool import HttpPool
+from wsgw.integrations.lambda_ import LambdaClients
+from wsgw.observe.metrics import Metrics
+from wsgw.settings import Settings
+from wsgw.stores.base import Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a stage is built with.
+
+    `base`: the directory that Python handlers are looked for in; `handlers`: functions by their integration's uri.
+    """
+
+    settings: Settings
+    buckets: Throttle
+    metrics: Metrics
+    http_pool: HttpPool
+    lambda_clients: LambdaClients
+    connections: Connections
+    base: Path
+    handlers: Mapping[str, Handler]

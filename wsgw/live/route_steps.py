@@ -1,0 +1,66 @@
+"""What routes of every protocol have: throttles, an integration's time, the access log, a name for their faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.route import Integration, Route
+from wsgw.errors import ApiConfigurationError, DefinitionError
+from wsgw.invocation import Invocation
+from wsgw.live.parts import Parts
+from wsgw.live.route_table import LiveRoute
+from wsgw.mapping.log_format import DEFAULT_LOG_FORMAT, compile_log_format
+from wsgw.pipeline.run import Step
+from wsgw.pipeline.throttle import ACCOUNT_KEY, limit_of, throttle
+
+StepsFor = Callable[[Api, Stage, Route, Parts], tuple[Step, ...]]
+#: Integrations whose steps ask for the current task; see integrations/drive.py.
+_NEED_TASK = frozenset({"AWS_PROXY", "PYTHON", "AWS"})
+
+
+def live_route(
+    api: Api, stage: Stage, route: Route, parts: Parts, steps_for: StepsFor, *, streams: bool = False
+) -> LiveRoute:
+    """`route` with its steps. Raises DefinitionError naming it, where `steps_for` finds that it cannot be served."""
+    try:
+        steps = steps_for(api, stage, route, parts)
+    except (ValueError, ImportError, AttributeError, DefinitionError) as error:
+        raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error}"]) from error
+    except ApiConfigurationError as error:
+        raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error.detail}"]) from error
+    needs_task = route.integration is not None and route.integration.type in _NEED_TASK
+    return LiveRoute(
+        route.key,
+        steps,
+        parts.metrics.route(api.id, stage.name, route.key),
+        two_way=route.two_way,
+        needs_task=needs_task,
+        streams=streams,
+        resource_id=route.resource_id,
+    )
+
+
+def throttles(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
+    """Those of the route or stage, then the account's."""
+    steps: list[Step] = []
+    limit = route.throttle or stage.route_throttles.get(route.key) or stage.throttle
+    if limit is not None:
+        steps.append(throttle(parts.buckets, f"route/{api.id}/{stage.name}/{route.key}", limit))
+    account = limit_of(parts.settings.account_rate, parts.settings.account_burst)
+    if account is not None:
+        steps.append(throttle(parts.buckets, ACCOUNT_KEY, account))
+    return steps
+
+
+def timeout_of(stage: Stage, integration: Integration) -> float:
+    """Seconds: the integration's own, but no more than the stage allows."""
+    allowed = stage.limits.timeout_ms or integration.timeout_ms
+    return min(integration.timeout_ms, allowed) / 1000
+
+
+def log_line(stage: Stage) -> Callable[[Invocation], str] | None:
+    """What writes the stage's access log lines; None where there are none."""
+    if stage.access_log_format is None:
+        return None
+    return compile_log_format(stage.access_log_format or DEFAULT_LOG_FORMAT)

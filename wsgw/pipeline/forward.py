@@ -1,0 +1,127 @@
+"""HTTP_PROXY of HTTP and REST APIs: the client's request to a backend as it is, and the backend's answer back.
+
+What is the same for every request with the same header lines is made once: callers repeat themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from wsgw.errors import ApiConfigurationError, BadRequest
+from wsgw.integrations.http_pool import Target, header_block
+from wsgw.invocation import HeaderFields, Headers, HttpInvocation
+from wsgw.pipeline.backend_headers import connection_options
+
+#: Of a client's headers, those that end here in every kind of API: they belong to one hop, or we say them ourselves.
+_HOP_BY_HOP = frozenset(
+    ("connection", "content-length", "expect", "host", "http2-settings", "keep-alive", "proxy-authorization")
+) | {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "x-amzn-apigateway-api-id"}
+#: Those that a REST API drops beside. Recorded on the service.
+_DROPPED_BY_REST = _HOP_BY_HOP | {
+    "content-encoding",
+    "content-md5",
+    "max-forwards",
+    "proxy-authenticate",
+    "server",
+    "via",
+    "www-authenticate",
+}
+
+#: Gives the header lines that a backend is sent, each with its CRLF; the names in `mapped` (lower case) are left out.
+ForwardedLines = Callable[[HttpInvocation, frozenset[str]], bytes]
+
+
+def rest_lines(api_id: str) -> ForwardedLines:
+    """What an HTTP_PROXY backend of the REST API `api_id` is sent of headers."""
+    own = f"X-Amzn-Apigateway-Api-Id: {api_id}\r\n"
+
+    def lines(invocation: HttpInvocation, mapped: frozenset[str]) -> bytes:
+        block = _client_block(invocation.fields, _DROPPED_BY_REST, mapped, "forwarded by REST")
+        return block + f"{own}{_added(tuple(invocation.forwarded))}X-Amzn-Trace-Id: {invocation.trace}\r\n".encode()
+
+    return lines
+
+
+def http_lines() -> ForwardedLines:
+    """What an HTTP_PROXY backend of an HTTP API is sent of headers."""
+
+    def lines(invocation: HttpInvocation, mapped: frozenset[str]) -> bytes:
+        block = _client_block(invocation.fields, _HOP_BY_HOP, mapped, "forwarded by HTTP")
+        named = _forwarded(tuple(invocation.forwarded), invocation.caller.domain_name)
+        return block + f"{named}X-Amzn-Trace-Id: {invocation.trace}\r\n".encode()
+
+    return lines
+
+
+def _client_block(fields: HeaderFields, dropped: frozenset[str], mapped: frozenset[str], key: str) -> bytes:
+    if not mapped:
+        known: bytes | None = fields.made.get(key)
+        if known is not None:
+            return known
+    named = connection_options(fields.lines)
+    kept = [
+        (name, value)
+        for name, value in fields.lines
+        if (lower := name.lower()) not in dropped and lower not in named and lower not in mapped
+    ]
+    try:
+        block = header_block(kept)
+    except ApiConfigurationError as error:
+        # These are the client's words, not the definition's.
+        raise BadRequest(detail=error.detail) from error
+    if not mapped:
+        fields.made[key] = block
+    return block
+
+
+@lru_cache(maxsize=1024)
+def _added(forwarded: tuple[tuple[str, str], ...]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in forwarded)
+
+
+@lru_cache(maxsize=1024)
+def _forwarded(forwarded: tuple[tuple[str, str], ...], host: str) -> str:
+    """The Forwarded header (RFC 7239) and the older three, which say the same."""
+    values = dict(forwarded)
+    chain = [address.strip() for address in values.get("X-Forwarded-For", "").split(",")]
+    nodes = [f'"[{address}]"' if ":" in address else address for address in chain]
+    proto = values.get("X-Forwarded-Proto", "http")
+    hops = ", ".join(f'for={node};host="{host}";proto={proto}' for node in nodes)
+    return f"Forwarded: {hops}\r\n{_added(forwarded)}"
+
+
+def with_query(target: Target, raw_query: str) -> Target:
+    """`target` with the client's query behind its own."""
+    if not raw_query:
+        return target
+    path = target.request_target
+    return target.at(f"{path}{'&' if '?' in path else '?'}{raw_query}")
+
+
+#: Of a backend's headers, those that a REST API gives back under another name, and those that it drops.
+_REMAPPED = frozenset(
+    ("authorization", "connection", "content-length", "date", "host", "max-forwards", "server", "user-agent")
+) | {"www-authenticate", "x-amzn-requestid"}
+_DROPPED_ANSWERS = frozenset(("transfer-encoding", "content-encoding", "via", "keep-alive", "upgrade", "trailer"))
+_NAMES: dict[str, str] = {}
+
+
+def rest_answer_headers(headers: Headers) -> list[tuple[str, str]]:
+    """A backend's headers as an HTTP_PROXY integration of a REST API gives them. Recorded on the service."""
+    kept = []
+    for name, value in headers:
+        known = _NAMES.get(name)
+        if known is None:
+            known = _answer_name(name)
+        if known:
+            kept.append((known, value))
+    return kept
+
+
+def _answer_name(name: str) -> str:
+    lower = name.lower()
+    known = "" if lower in _DROPPED_ANSWERS else f"x-amzn-Remapped-{name}" if lower in _REMAPPED else name
+    if len(_NAMES) < 4096:
+        _NAMES[name] = known
+    return known
