@@ -12,6 +12,7 @@ from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet, SentinelSet
+from tests.parity.summary import lines as parity_lines
 
 MakeGateway = Callable[..., Awaitable[TestGateway]]
 
@@ -103,3 +104,8 @@ async def redis_cluster() -> AsyncIterator[RedisClusterSet]:
     """A Redis Cluster of three shards, which the test may break."""
     async with RedisClusterSet() as some:
         yield some
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in parity_lines(terminalreporter.stats):
+        terminalreporter.write_line(line)

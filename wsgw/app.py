@@ -18,10 +18,10 @@ from wsgw.authorizers.management import ManagementGuard, is_loopback
 from wsgw.authorizers.policy import PolicyError
 from wsgw.control.endpoint import ControlEndpoint
 from wsgw.definitions.access import AccessKey
-from wsgw.definitions.api import Api
+from wsgw.definitions.api import Api, DomainName
 from wsgw.edge.aiohttp_door import STRICT_PARSER, Server
 from wsgw.edge.cluster import Cluster
-from wsgw.edge.data_plane import DataPlane
+from wsgw.edge.data_plane import Bodies, DataPlane
 from wsgw.edge.departures import Departures
 from wsgw.edge.lanes import Lanes
 from wsgw.edge.listeners import Address, Listeners, addresses, cannot_listen
@@ -31,11 +31,12 @@ from wsgw.edge.push import Push
 from wsgw.edge.requests import Requests
 from wsgw.edge.websocket import WebSockets
 from wsgw.errors import StoreUnavailable
+from wsgw.integrations.aws_services import AwsServices
+from wsgw.integrations.egress import Egress
 from wsgw.integrations.handler_context import Handler
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients
 from wsgw.live.compile import Parts, compile_stage
-from wsgw.live.route_table import LiveHttpStage, LiveStage
 from wsgw.live.stages import Stages
 from wsgw.observe.lag import LoopLag
 from wsgw.observe.logs import AccessLog, Reasons
@@ -86,7 +87,6 @@ class App:
         self._sweeper: asyncio.TimerHandle | None = None
         self._listeners = Listeners(settings, self.node.clock)
         self._control: web.AppRunner | None = None
-        self._body_bytes = 0
         self._ready = "not deployed yet"
 
     @property
@@ -138,10 +138,10 @@ class App:
             self.node, self.push, self._guard(), stores.buckets, self.access_log, self.reasons
         )
         requests = Requests(self.node, self.access_log, self.reasons)
-        plane = DataPlane(self.stages, websockets, requests, self._management, settings)
+        self._plane = plane = DataPlane(self.stages, websockets, requests, self._management, settings)
         self._open_pools()
-        self._server = Server(plane, settings, self.node.now, self._body_limit)
-        self._lanes = Lanes(plane, self._server, settings, self.node.now, self._body_limit)
+        self._server = Server(plane, settings, self.node.now)
+        self._lanes = Lanes(plane, self._server, settings, self.node.now)
         self._gauges()
         try:
             await stores.open()
@@ -173,12 +173,13 @@ class App:
             max_response_bytes=settings.http_response_bytes,
             connect_timeout=settings.http_connect_seconds,
             circuit_failures=settings.circuit_failures,
+            max_stream_bytes=settings.http_stream_bytes,
+            stream_silence=settings.http_stream_idle_seconds,
+            egress=Egress(settings.egress_deny, settings.egress_allow),
+            backend_ca=settings.backend_ca,
         )
         self._lambda = LambdaClients(max_connections=settings.lambda_connections)
-
-    def _body_limit(self) -> int:
-        """The largest body that any API takes; 0 for no bound."""
-        return self._body_bytes
+        self._aws = AwsServices(self._pool, assume_roles=settings.assume_roles)
 
     def _guard(self) -> ManagementGuard:
         return ManagementGuard(
@@ -203,7 +204,11 @@ class App:
             raise
 
     def deploy(
-        self, apis: Sequence[Api], base: Path | None = None, handlers: Mapping[str, Handler] | None = None
+        self,
+        apis: Sequence[Api],
+        base: Path | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+        domain_names: Sequence[DomainName] = (),
     ) -> None:
         """Serve exactly `apis`. Raises DefinitionError, and then serves what it served before.
 
@@ -215,15 +220,15 @@ class App:
             metrics=self.metrics,
             http_pool=self._pool,
             lambda_clients=self._lambda,
+            aws=self._aws,
             connections=self.push,
             base=base or Path.cwd(),
             handlers=handlers or {},
         )
         stages = [compile_stage(api, stage, parts) for api in apis for stage in api.stages.values()]
-        self.stages.deploy(stages)
+        self.stages.deploy(stages, domain_names, hidden={api.id for api in apis if api.disable_execute_api_endpoint})
         self.node.look_again()
-        limits = [_most_bytes(live) for live in stages]
-        self._body_bytes = 0 if 0 in limits else max(limits, default=131_072)
+        self._plane.bodies = Bodies.of(stages)
         self._ready = ""
 
     # ---- ports
@@ -368,10 +373,6 @@ class App:
             if loop.time() - began > _SETTLE[1]:
                 break
             await asyncio.sleep(0.01)
-
-
-def _most_bytes(live: LiveStage) -> int:
-    return live.limits.payload_bytes if isinstance(live, LiveHttpStage) else live.limits.message_bytes
 
 
 def _access_stream(name: str) -> BinaryIO | None:

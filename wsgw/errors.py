@@ -32,6 +32,11 @@ class AccessDenied(GatewayError):
     error_type, default_message = "AccessDeniedException", "Forbidden"
 
 
+class Unauthorized(GatewayError):
+    response_type, status = "UNAUTHORIZED", 401
+    error_type, default_message = "UnauthorizedException", "Unauthorized"
+
+
 class Forbidden(GatewayError):
     """No API, stage or route is behind this address, or not for this method."""
 
@@ -64,6 +69,22 @@ class UnrecognizedClient(GatewayError):
     default_message = "The security token included in the request is invalid."
 
 
+class ExpiredToken(GatewayError):
+    response_type, status = "EXPIRED_TOKEN", 403
+    error_type = "ExpiredTokenException"
+    default_message = "The security token included in the request is expired"
+
+
+class InvalidApiKey(GatewayError):
+    response_type, status = "INVALID_API_KEY", 403
+    error_type, default_message = "ForbiddenException", "Forbidden"
+
+
+class WafFiltered(GatewayError):
+    response_type, status = "WAF_FILTERED", 403
+    error_type, default_message = "ForbiddenException", "Forbidden"
+
+
 class BadRequest(GatewayError):
     """A request that this service cannot read at all."""
 
@@ -88,6 +109,13 @@ class NotFound(GatewayError):
     error_type, default_message = "NotFoundException", "Not Found"
 
 
+class ResourceNotFound(GatewayError):
+    """What a REST API says where something other than a route is missing."""
+
+    response_type, status = "RESOURCE_NOT_FOUND", 404
+    error_type, default_message = "NotFoundException", "Resource not found"
+
+
 class Gone(GatewayError):
     """The connection is closed, or never was. Its answer has no body."""
 
@@ -97,17 +125,24 @@ class Gone(GatewayError):
 
 class RequestTooLarge(GatewayError):
     response_type, status = "REQUEST_TOO_LARGE", 413
-    error_type, default_message = "RequestEntityTooLargeException", "Request Too Long"
+    error_type, default_message = "RequestTooLargeException", "Request Too Long"
 
 
 class UnsupportedMediaType(GatewayError):
     response_type, status = "UNSUPPORTED_MEDIA_TYPE", 415
-    error_type, default_message = "UnsupportedMediaTypeException", "Unsupported Media Type"
+    error_type, default_message = "BadRequestException", "Unsupported Media Type"
 
 
 class Throttled(GatewayError):
     response_type, status = "THROTTLED", 429
     error_type, default_message = "TooManyRequestsException", "Too Many Requests"
+
+
+class QuotaExceeded(GatewayError):
+    """A usage plan's quota is used up."""
+
+    response_type, status = "QUOTA_EXCEEDED", 429
+    error_type, default_message = "LimitExceededException", "Limit Exceeded"
 
 
 class LimitExceeded(GatewayError):
@@ -124,6 +159,20 @@ class ApiConfigurationError(GatewayError):
     """The definition asks for something that cannot be done: a template fails, nothing matches a status, …"""
 
     response_type, status = "API_CONFIGURATION_ERROR", 500
+
+
+class AuthorizerConfigurationError(GatewayError):
+    """The authorizer cannot be called, or answers what none may. The service words it as null."""
+
+    response_type, status = "AUTHORIZER_CONFIGURATION_ERROR", 500
+    error_type, default_message = "AuthorizerConfigurationException", ""
+
+
+class AuthorizerFailure(GatewayError):
+    """The authorizer failed. The service words it as null."""
+
+    response_type, status = "AUTHORIZER_FAILURE", 500
+    error_type, default_message = "AuthorizerConfigurationException", ""
 
 
 class IntegrationFailure(GatewayError):

@@ -17,6 +17,8 @@ from zlib import crc32
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _CONNECTION_ID_LENGTH = 36
+#: Of a UUID's ninth byte, the first digit: the variant, and two bits at random.
+_VARIANT = tuple("89ab"[byte >> 4 & 3] for byte in range(256))
 
 
 class Entropy:
@@ -65,11 +67,9 @@ def message_id(connection_id: str) -> str:
 
 def uuid() -> str:
     """A random UUID (version 4), as `x-amzn-RequestId` has it; a quarter of the cost of `uuid.uuid4`."""
-    raw = bytearray(_entropy.take(16))
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
+    raw = _entropy.take(16)
     text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[raw[8]]}{text[17:20]}-{text[20:]}"
 
 
 def trace_id(epoch_seconds: int) -> str:

@@ -7,7 +7,7 @@ objects are plain and slotted: one of each is made per message.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
@@ -32,18 +32,26 @@ class Principal:
         self.identity = identity or {}
 
 
+class ClientCertificate(NamedTuple):
+    """What a client has shown in mutual TLS (`der`), and the file of those who vouch for it."""
+
+    der: bytes
+    truststore: str
+
+
 class Caller:
     """Who sent something: from where, with what, as whom, and by what name they called us.
 
-    `domain_name`: a configured name, never what an unknown Host header says.
+    `domain_name`: a configured name, never what an unknown Host header says. `certificate`: in mutual TLS.
     """
 
-    __slots__ = ("domain_name", "principal", "source_ip", "user_agent")
+    __slots__ = ("certificate", "domain_name", "principal", "source_ip", "user_agent")
 
     source_ip: str
     user_agent: str | None
     domain_name: str
     principal: Principal | None
+    certificate: ClientCertificate | None
 
 
 class ConnectionFacts(Caller):
@@ -67,6 +75,10 @@ class Site(Protocol):
     def api_id(self) -> str: ...
     @property
     def stage(self) -> str: ...
+    @property
+    def account_id(self) -> str: ...
+    @property
+    def deployment_id(self) -> str: ...
     @property
     def stage_variables(self) -> Mapping[str, str]: ...
     @property
@@ -147,6 +159,20 @@ class Reply:
 
     def __repr__(self) -> str:
         return f"Reply({self.status}, {len(self.body)} bytes)"
+
+
+class FunctionReply(Reply):
+    """What Lambda's own API answered, called by an AWS integration (not a proxy integration).
+
+    `error_message` is the errorMessage of a function that failed, "" where it gave none; None for one that succeeded.
+    Integration responses are chosen by it, and the default one where it is None.
+    """
+
+    __slots__ = ("error_message",)
+
+    def __init__(self, status: int, body: bytes, headers: Headers, error_message: str | None) -> None:
+        super().__init__(status, body, headers)
+        self.error_message = error_message
 
 
 class IntegrationRequest:
@@ -259,7 +285,7 @@ class HttpInvocation(Invocation):
     Filled in by the edge, beside what Invocation has: `method`; `path`, raw, as it was asked for, with the stage or
     base path (`$context.path`); `rest`, raw, the path without them, which begins with a slash: matching, events and
     backends use this one; `raw_query` without its `?`; `path_parameters` by name, raw; `protocol` (`HTTP/1.1`);
-    `resource_path` and `resource_id` of the route; `domain_prefix`; `extended_request_id`; `base_path`, the one of a
+    `resource_path`, `resource_id` and `operation_name` of the route; `response_latency` in ms; `domain_prefix`; `extended_request_id`; `base_path`, the one of a
     domain name that matched; `stream`, the rest of a body that is not whole yet, where the route takes it so; `fields`,
     the header lines that are the client's to say; what the gateway adds, `forwarded` (X-Forwarded-For, -Port, -Proto)
     and `trace` (X-Amzn-Trace-Id).
@@ -277,6 +303,7 @@ class HttpInvocation(Invocation):
         "fields",
         "forwarded",
         "method",
+        "operation_name",
         "path",
         "path_parameters",
         "protocol",
@@ -284,6 +311,7 @@ class HttpInvocation(Invocation):
         "resource_id",
         "resource_path",
         "response_headers",
+        "response_latency",
         "rest",
         "stream",
         "trace",
@@ -328,6 +356,8 @@ class HttpInvocation(Invocation):
         self.protocol = "HTTP/1.1"
         self.resource_path = ""
         self.resource_id = ""
+        self.operation_name = ""
+        self.response_latency = 0
         self.domain_prefix = ""
         self.extended_request_id = ""
         self.base_path = ""

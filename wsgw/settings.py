@@ -185,9 +185,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         55
     )
     http_response_bytes: Annotated[int, _option("Largest answer of an HTTP backend", "bytes", ge=1024)] = 10_485_760
+    http_stream_bytes: Annotated[
+        int, _option("Largest answer that is passed on as it comes; 0 = no bound", "bytes", ge=0)
+    ] = 0
+    http_stream_idle_seconds: Annotated[
+        float, _option("How long a backend may be silent in the middle of an answer that is passed on", "s", gt=0)
+    ] = 300
+    egress_deny: Annotated[
+        tuple[str, ...],
+        _option("Networks that integrations never reach: link-local and metadata addresses, looked at when connecting"),
+    ] = (
+        "169.254.0.0/16",
+        "fe80::/10",
+        "fd00:ec2::/32",
+        "fd20:ce::254/128",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+    )
+    egress_allow: Annotated[
+        tuple[str, ...], _option("Addresses or networks that integrations may reach in spite of egress_deny")
+    ] = ()
+    backend_ca: Annotated[
+        str, _option("PEM file with authorities that backends' certificates are checked with, beside the system's")
+    ] = ""
+    backend_certificates: Annotated[
+        tuple[str, ...],
+        _option("Client certificates for backends, ID=CERT.pem:KEY.pem; a stage's clientCertificateId names one"),
+    ] = ()
+    vpc_links: Annotated[
+        tuple[str, ...],
+        _option("Targets of private integrations, ID=http://HOST:PORT; the ID of a VPC link, or an ARN of HTTP APIs"),
+    ] = ()
     circuit_failures: Annotated[
         int, _option("Failures in a row after which a backend is left alone for a while; 0 = never", ge=0)
     ] = 20
+    assume_roles: Annotated[
+        bool,
+        _option("Call AWS services as the role in an integration's credentials, rather than as the gateway itself"),
+    ] = False
     lambda_connections: Annotated[int, _option("Most connections to the Lambda API", ge=1)] = 256
 
     # ---- management API
@@ -306,6 +341,18 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "redis_prefix", f"{prefix!r} cannot begin a key; write letters, digits and . _ : - only"
     if values.get("workers", 1) > 1 and not redis:
         yield "workers", "more than one worker needs a store that they share: give --redis URL, or leave --workers at 1"
+    for name in ("egress_deny", "egress_allow"):
+        for text in values.get(name, ()):
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                yield name, f"{text!r} is no address or network; write 10.0.0.7 or 10.0.0.0/8"
+    for text in values.get("backend_certificates", ()):
+        if not re.fullmatch(r"[^=:]+=[^:]+:[^:]+", text):
+            yield "backend_certificates", f"{text!r} names no certificate; write ID=CERT.pem:KEY.pem"
+    for text in values.get("vpc_links", ()):
+        if not re.fullmatch(r".+=https?://(\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._~-]+)(:\d{1,5})?/?", text):
+            yield "vpc_links", f"{text!r} names no target; write ID=http://HOST:PORT"
     for text in values.get("tls_certificates", ()):
         if not re.fullmatch(r"[^:]+:[^:]+", text):
             yield "tls_certificates", f"{text!r} names no pair of files; write CERT.pem:KEY.pem"

@@ -241,21 +241,7 @@ WRONG = [
         "routes: {}",
         [
             "f:1:1: error: this is no definition file that is known here (a native one has one of: accessKeys, apis, "
-            "functions, managementTokens)"
-        ],
-    ),
-    (
-        "openapi: 3.0.1",
-        [
-            "f:1:1: error: OpenAPI documents are not served by this version (describe the API in the native format, "
-            "under apis:)"
-        ],
-    ),
-    (
-        "swagger: '2.0'",
-        [
-            "f:1:1: error: OpenAPI documents are not served by this version (describe the API in the native format, "
-            "under apis:)"
+            "domainNames, functions, managementTokens)"
         ],
     ),
     (
@@ -288,10 +274,7 @@ WRONG = [
     ),
     (
         "apis:\n  pets:\n    protocol: HTTP\n  store: {protocol: REST, resources: 1}\n",
-        [
-            "f:3: error: apis.pets.protocol: HTTP APIs are not served by this version (WEBSOCKET is)",
-            "f:4: error: apis.store.protocol: REST APIs are not served by this version (WEBSOCKET is)",
-        ],
+        ["f:4: error: apis.store.resources: there is no such key (did you mean 'routes'?)"],
     ),
     (
         "apis:\n  chat:\n    protocol: WEBSOCKET\n    routes:\n      sendMessage:\n        integratoin: http://h\n",
@@ -306,7 +289,7 @@ WRONG = [
             "f:1: error: apis.c.stages.p.limits.frameByte: there is no such key (did you mean 'frameBytes'?)",
         ],
     ),
-    ("apis: {c: {routes: {}}}", ["f:1: error: apis.c: the key 'protocol' is missing (add it)"]),
+    ("apis: {c: {routes: {}}}", ["f:1: error: apis.c: the key 'protocol' is missing (add it: WEBSOCKET or HTTP or REST)"]),
     ("apis: {c: {protocol: WEBSOCKTE}}", ["did you mean 'WEBSOCKET'?"]),
     ("apis: []", ["f:1: error: apis: a list where a mapping is expected"]),
     (

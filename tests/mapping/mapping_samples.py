@@ -13,6 +13,8 @@ TIME = 1_790_294_473_121  # 25/Sep/2026:00:01:13 +0000
 class Site:
     def __init__(self, stage_variables: Mapping[str, str]) -> None:
         self.api_id = "a1b2c3d4e5"
+        self.account_id = "123456789012"
+        self.deployment_id = "dep123"
         self.stage = "dev"
         self.stage_variables = stage_variables
 

@@ -39,9 +39,14 @@ def path_forms(path: str) -> Iterator[str]:
         yield _escape(_SLASHES.sub("/", path), _SPECIAL_IN_PATH)
     # Encoded once, `/a%2540` reads as `/a%40` does encoded twice: one signature would open both.
     if "%25" not in path:
-        once = "/".join(_reescape(segment) for segment in path.split("/")) or "/"
+        once = encoded_once(path)
         if once != twice:
             yield once
+
+
+def encoded_once(path: str) -> str:
+    """The raw `path` with what needs it encoded, whatever it was encoded like."""
+    return "/".join(_reescape(segment) for segment in path.split("/")) or "/"
 
 
 def query_pairs(query: str) -> list[Pair]:

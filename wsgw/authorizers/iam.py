@@ -24,12 +24,12 @@ from wsgw.authorizers.canonical import (
     query_pairs,
 )
 from wsgw.authorizers.claims import ALGORITHM, Claim, basic_date, header_claim, query_claim
+from wsgw.authorizers.signing import TERMINATOR, derive
 from wsgw.definitions.access import AccessKey
 from wsgw.errors import IncompleteSignature, InvalidSignature, UnrecognizedClient
 
 UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
 
-_TERMINATOR: Final = "aws4_request"
 _EMPTY_HASH: Final = sha256(b"").hexdigest()
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,64}")
@@ -101,7 +101,7 @@ class SignatureVerifier:
             # Unknown keys are worked through as known ones are: timing must not tell which ids exist.
             key = self._keys(key_id)
             signing_key = self._signing_key(_NO_SECRET if key is None else key.secret, claim.date[:8], region)
-            head = f"{ALGORITHM}\n{claim.date}\n{claim.date[:8]}/{region}/{self._service}/{_TERMINATOR}\n"
+            head = f"{ALGORITHM}\n{claim.date}\n{claim.date[:8]}/{region}/{self._service}/{TERMINATOR}\n"
             genuine = _matches(claim.signature, signing_key, head, tail, request.method, path, query_forms(pairs))
         except UnicodeEncodeError:
             raise InvalidSignature(detail="characters that no request can have") from None
@@ -120,8 +120,8 @@ class SignatureVerifier:
                 "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term."
             )
         key_id, date, region, service, terminator = parts
-        if terminator != _TERMINATOR:
-            raise InvalidSignature(f"Credential should be scoped with a valid terminator: '{_TERMINATOR}'.")
+        if terminator != TERMINATOR:
+            raise InvalidSignature(f"Credential should be scoped with a valid terminator: '{TERMINATOR}'.")
         if service != self._service:
             raise InvalidSignature(f"Credential should be scoped to correct service: '{self._service}'.")
         if region != self._region and (self._region is not None or _REGION.fullmatch(region) is None):
@@ -164,9 +164,7 @@ class SignatureVerifier:
         known = self._signing_keys.get((secret, date, region))
         if known is not None:
             return known
-        derived = f"AWS4{secret}".encode()
-        for part in (date, region, self._service, _TERMINATOR):
-            derived = hmac_digest(derived, part.encode(), "sha256")
+        derived = derive(secret, date, region, self._service)
         if len(self._signing_keys) >= _SIGNING_KEYS_KEPT:
             del self._signing_keys[next(iter(self._signing_keys))]
         self._signing_keys[secret, date, region] = derived

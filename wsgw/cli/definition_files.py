@@ -12,6 +12,7 @@ from wsgw.definitions.api import Api
 from wsgw.definitions.check import check
 from wsgw.definitions.finding import Finding
 from wsgw.definitions.freeze import DEFAULT_STAGE, broken, freeze
+from wsgw.formats.openapi import PSEUDO_PARAMETERS
 from wsgw.formats.parse import Parsed, merged, parse
 from wsgw.formats.yaml import MOST_BYTES
 from wsgw.live.prove import prove
@@ -27,18 +28,30 @@ class Definitions(NamedTuple):
 
 
 def read_definitions(
-    paths: Sequence[Path], env: Mapping[str, str], *, stage: str = DEFAULT_STAGE, stored: Parsed | None = None
+    paths: Sequence[Path],
+    env: Mapping[str, str],
+    *,
+    stage: str = DEFAULT_STAGE,
+    stored: Parsed | None = None,
+    pseudo_parameters: Mapping[str, str] = PSEUDO_PARAMETERS,
 ) -> Definitions:
     """What the files at `paths` define, checked as a whole; whatever is wrong is a finding, nothing is raised.
 
-    `env` answers for `${NAME}` in secrets; `stage` is the stage of an API that names none; `stored` is served too.
+    `env` answers for `${NAME}` in secrets; `stage` is the stage of an API that names none; `stored` is served too;
+    `pseudo_parameters` answer for `${AWS::…}`.
     """
-    return checked(read_files(paths, env, stored=stored), paths, stage=stage)
+    return checked(read_files(paths, env, stored=stored, pseudo_parameters=pseudo_parameters), paths, stage=stage)
 
 
-def read_files(paths: Sequence[Path], env: Mapping[str, str], *, stored: Parsed | None = None) -> Parsed:
+def read_files(
+    paths: Sequence[Path],
+    env: Mapping[str, str],
+    *,
+    stored: Parsed | None = None,
+    pseudo_parameters: Mapping[str, str] = PSEUDO_PARAMETERS,
+) -> Parsed:
     """What the files at `paths`, and `stored`, define as documents; an API in both is a finding."""
-    return merged([*([stored] if stored else []), *(_read(path, env) for path in paths)])
+    return merged([*([stored] if stored else []), *(_read(path, env, pseudo_parameters) for path in paths)])
 
 
 def checked(parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_STAGE) -> Definitions:
@@ -68,7 +81,7 @@ def _policies(key: AccessKey) -> Iterator[Finding]:
                 yield Finding(path=path, message=fault, remedy="write it as IAM policies are")
 
 
-def _read(path: Path, env: Mapping[str, str]) -> Parsed:
+def _read(path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, str]) -> Parsed:
     try:
         with path.open("rb") as file:
             # One byte more than may be there: `parse` then says that it is too large.
@@ -76,4 +89,4 @@ def _read(path: Path, env: Mapping[str, str]) -> Parsed:
     except OSError as fault:
         message = f"cannot be read: {fault.strerror or fault}"
         return Parsed(findings=(Finding(message=message, remedy="name a definition file", file=str(path)),))
-    return parse(text, str(path), env)
+    return parse(text, str(path), env, pseudo_parameters)

@@ -51,10 +51,12 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
     from wsgw.cli.stored_definitions import TOPIC, AsWritten
     from wsgw.definitions.finding import has_errors
     from wsgw.errors import StoreUnavailable
+    from wsgw.formats.openapi import pseudo_parameters_of
     from wsgw.stores.document_store import document_store
 
     # As written: who imports needs none of the secrets that are served.
-    parsed = read_files(files, AsWritten())
+    pseudo_parameters = pseudo_parameters_of(settings.region, settings.account_id)
+    parsed = read_files(files, AsWritten(), pseudo_parameters=pseudo_parameters)
     findings = checked(parsed, files, stage=settings.stage).findings
     for finding in findings:
         click.echo(str(finding), err=True)
@@ -86,6 +88,7 @@ async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:
         api_body,
         token_documents,
     )
+    from wsgw.definitions.freeze import api_id_of
 
     # Who may call, first: the APIs are there when the last line is.
     if parsed.access_keys:
@@ -99,7 +102,7 @@ async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:
         revision = await documents.write(MANAGEMENT_TOKEN, {**dict.fromkeys(before), **tokens})
         click.echo(f"stored management tokens: {len(tokens)} (revision {revision})")
     if parsed.documents:
-        apis = {document["apiId"]: api_body(document, stage) for document in parsed.documents}
+        apis = {api_id_of(document): api_body(document, stage) for document in parsed.documents}
         revision = await documents.write(API, apis)
         for name in apis:
             click.echo(f"stored {name} (revision {revision})")

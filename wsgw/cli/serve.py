@@ -229,8 +229,17 @@ class Serving:
     def _definitions(self) -> Definitions:
         """What the files and the store define now."""
         from wsgw.cli.definition_files import read_definitions
+        from wsgw.formats.openapi import pseudo_parameters_of
 
-        return read_definitions(self._files, os.environ, stage=self.settings.stage, stored=self._stored.parsed)
+        settings = self.settings
+        pseudo_parameters = pseudo_parameters_of(settings.region, settings.account_id)
+        return read_definitions(
+            self._files,
+            os.environ,
+            stage=settings.stage,
+            stored=self._stored.parsed,
+            pseudo_parameters=pseudo_parameters,
+        )
 
     async def _watch_files(self) -> None:
         seen = self._stamps()

@@ -15,7 +15,7 @@ import orjson
 
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.finding import Finding, Path, error
-from wsgw.definitions.freeze import broken, freeze
+from wsgw.definitions.freeze import api_id_of, broken, freeze, stage_of
 from wsgw.errors import DefinitionError
 from wsgw.formats.native import filled
 from wsgw.formats.parse import Parsed, Source
@@ -93,7 +93,7 @@ class StoredDefinitions:
 
 def api_body(document: Mapping[str, Any], stage: str) -> bytes:
     """`document` as it is stored: with the stage `stage` if it names none, whoever serves it."""
-    return orjson.dumps({**document, "stages": document.get("stages") or [{"stageName": stage}]})
+    return orjson.dumps({**document, "stages": document.get("stages") or [{"stageName": stage_of(document, stage)}]})
 
 
 def access_key_body(key: AccessKey) -> bytes:
@@ -109,7 +109,7 @@ def _api(name: str, body: bytes, findings: list[Finding]) -> dict[str, Any] | No
     """The document of the API `name`; None, and a finding, for what nothing can be made of."""
     try:
         document = orjson.loads(body)
-        if document["apiId"] != name:
+        if api_id_of(document) != name:
             raise ValueError("its apiId is another")
         if not broken(document):
             freeze(document)

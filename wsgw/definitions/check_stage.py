@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, Stage
-from wsgw.definitions.check_integration import LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS
+from wsgw.definitions.check_parts import check_stage_timeout
 from wsgw.definitions.finding import Finding, Path, error, warning
 
 MOST_VARIABLES = 100
 MOST_VARIABLE_NAME = 64
 MOST_VARIABLE = 512
+_KINDS = {"WEBSOCKET": "WebSocket", "REST": "REST"}
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
 _VARIABLE = re.compile(r"[A-Za-z0-9\-._~:/?#&=,]*")
@@ -23,13 +24,16 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 def check_stage(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     """What is wrong with `stage` of `api`, at `path`."""
-    if not _NAME.fullmatch(stage.name):
+    if not _NAME.fullmatch(stage.name) and not (api.protocol == "HTTP" and stage.name == "$default"):
+        kind = "an HTTP API" if api.protocol == "HTTP" else f"a {_KINDS[api.protocol]} API"
         remedy = "use 1 to 128 letters, digits, - and _"
-        yield error(path, "no name that a stage of a WebSocket API can have", remedy)
+        yield error(path, f"no name that a stage of {kind} can have", remedy)
     yield from _variables((*path, "variables"), stage)
-    yield from _limits((*path, "limits"), stage)
+    yield from check_stage_timeout((*path, "limits"), stage)
     yield from _throttles(path, api, stage)
-    yield from _handshake(path, stage)
+    if api.protocol == "WEBSOCKET":
+        yield from _sizes((*path, "limits"), stage)
+        yield from _handshake(path, stage)
 
 
 def _variables(path: Path, stage: Stage) -> Iterator[Finding]:
@@ -48,11 +52,8 @@ def _variables(path: Path, stage: Stage) -> Iterator[Finding]:
             yield warning(at, message)
 
 
-def _limits(path: Path, stage: Stage) -> Iterator[Finding]:
+def _sizes(path: Path, stage: Stage) -> Iterator[Finding]:
     limits = stage.limits
-    if limits.timeout_ms and not LEAST_TIMEOUT_MS <= limits.timeout_ms <= MOST_TIMEOUT_MS:
-        message = f"a timeout is {LEAST_TIMEOUT_MS} to {MOST_TIMEOUT_MS} ms, or 0 for no other limit than that"
-        yield error((*path, "timeoutMs"), message, "choose one in between")
     if 0 < limits.message_bytes < limits.frame_bytes:
         message = f"a frame may be larger ({limits.frame_bytes}) than a message ({limits.message_bytes})"
         yield warning((*path, "frameBytes"), message, "lower it, or raise messageBytes")
@@ -61,7 +62,7 @@ def _limits(path: Path, stage: Stage) -> Iterator[Finding]:
 def _throttles(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     yield from _throttle((*path, "throttle"), stage.throttle)
     for key, throttle in stage.route_throttles.items():
-        at: Path = (*path, "routeSettings", key)
+        at: Path = (*path, "methodSettings" if api.protocol == "REST" else "routeSettings", key)
         if key not in api.routes:
             yield warning(at, "there is no route with this key", f"routes: {', '.join(api.routes)}")
         yield from _throttle(at, throttle)
@@ -76,7 +77,7 @@ def _handshake(path: Path, stage: Stage) -> Iterator[Finding]:
     if stage.concurrency < 1:
         yield error((*path, "concurrency"), "less than one message at a time", "use 1 or more")
     for index, origin in enumerate(stage.allowed_origins or ()):
-        if not _is_origin(origin):
+        if not is_origin(origin):
             remedy = "write scheme://host, with its port if that is not the usual one"
             yield error((*path, "allowedOrigins", index), "not an Origin as browsers send it", remedy)
     for index, subprotocol in enumerate(stage.subprotocols or ()):
@@ -85,7 +86,7 @@ def _handshake(path: Path, stage: Stage) -> Iterator[Finding]:
             yield error((*path, "subprotocols", index), message, "use letters, digits, - and .")
 
 
-def _is_origin(text: str) -> bool:
+def is_origin(text: str) -> bool:
     """Whether a browser may send `text` as Origin. Source: RFC 6454, section 6.2."""
     if text == "null":
         return True

@@ -17,6 +17,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `path` leads to it from the top of the document: `("apis", "chat", "routes", "send")`. `file`, `line` and `column`
     (from 1; 0 is unknown) are filled in by whoever read the file. An `error` cannot be served, a `warning` can.
+    `pointer` is the place as a JSON pointer, where that is how one speaks of it (OpenAPI); it is shown instead.
     """
 
     message: str
@@ -26,6 +27,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     line: int = 0
     column: int = 0
+    pointer: str = ""
 
     def __str__(self) -> str:
         """`file:line: error: apis.chat.routes.send: message (remedy)`; with the column where there is no path."""
@@ -34,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
             place += f":{self.line}"
             if self.column and not self.path:
                 place += f":{self.column}"
-        parts = [place, self.severity, dotted(self.path), self.message]
+        parts = [place, self.severity, self.pointer or dotted(self.path), self.message]
         text = ": ".join(part for part in parts if part)
         return f"{text} ({self.remedy})" if self.remedy else text
 
@@ -50,6 +52,11 @@ def dotted(path: Path) -> str:
         else:
             text += f'["{part}"]'
     return text
+
+
+def pointer(path: Path) -> str:
+    """`path` as a JSON pointer (RFC 6901): `/paths/~1pets/get`."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

@@ -1,4 +1,4 @@
-"""One API's documents → one frozen Api: the only file that knows API Gateway's shapes (v2).
+"""One API's documents → one frozen Api: the only file that knows API Gateway's v2 shapes (`freeze_rest` knows v1's).
 
 A document is what the v2 API's Get operations give, with its routes, integrations, models and stages as lists inside
 it; `x-wsgw` of an object holds what API Gateway has no member for.
@@ -7,26 +7,31 @@ Source: service model `apigatewayv2`, version 2018-11-29.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 
-from wsgw.definitions.access import ThrottleSettings
+from wsgw.definitions.access import Cors, ThrottleSettings
 from wsgw.definitions.api import Api, Stage, StageLimits
 from wsgw.definitions.finding import Finding, error
+from wsgw.definitions.freeze_parts import (
+    DEFAULT_STAGE,
+    Document,
+    function_of,
+    limits_of,
+    renamed,
+    throttle_of,
+)
+from wsgw.definitions.freeze_rest import broken_rest, freeze_rest
 from wsgw.definitions.model import Model
-from wsgw.definitions.route import Integration, IntegrationResponse, Route
+from wsgw.definitions.route import Integration, IntegrationResponse, Route, TlsConfig
 from wsgw.errors import DefinitionError
 
-DEFAULT_STAGE = "prod"
-# What an account is allowed where a route or stage says nothing. Source: developer guide, "API Gateway quotas".
-_ACCOUNT_RATE, _ACCOUNT_BURST = 10_000.0, 5_000
-_INVOCATION_ARN = re.compile(r"arn:[^:]+:apigateway:[^:]*:lambda:path/[0-9-]+/functions/(.+)/invocations")
-_LIMITS = {re.sub(r"_(\w)", lambda m: m[1].upper(), name): name for name in StageLimits.__struct_fields__}
+__all__ = ["DEFAULT_STAGE", "api_id_of", "broken", "freeze", "function_of", "stage_of"]
 
-Document = Mapping[str, Any]
+#: The one of an HTTP API, which has no name in the address.
+DEFAULT_HTTP_STAGE = "$default"
+TIMEOUT_MS, HTTP_TIMEOUT_MS = 29_000, 30_000
 
 
 def freeze(document: Document, default_stage: str = DEFAULT_STAGE) -> Api:
@@ -38,33 +43,47 @@ def freeze(document: Document, default_stage: str = DEFAULT_STAGE) -> Api:
     findings = broken(document)
     if findings:
         raise DefinitionError([str(finding) for finding in findings])
-    integrations = {one["integrationId"]: _integration(one) for one in document.get("integrations", ())}
-    stages = document.get("stages") or [{"stageName": default_stage}]
+    if document["protocolType"] == "REST":
+        return freeze_rest(document, default_stage)
+    is_http = document["protocolType"] == "HTTP"
+    integrations = {one["integrationId"]: _integration(one, is_http) for one in document.get("integrations", ())}
+    stages = document.get("stages") or [{"stageName": stage_of(document, default_stage)}]
     return Api(
         id=document["apiId"],
         name=document["name"],
         protocol=document["protocolType"],
         routes={route["routeKey"]: _route(route, integrations) for route in document.get("routes", ())},
         models={model["name"]: _model(model) for model in document.get("models", ())},
-        stages={stage["stageName"]: _stage(stage) for stage in stages},
-        **_renamed(
+        stages={stage["stageName"]: _stage(stage, is_http) for stage in stages},
+        cors=_cors(document.get("corsConfiguration")),
+        **renamed(
             document,
             routeSelectionExpression="route_selection_expression",
             apiKeySelectionExpression="api_key_selection_expression",
+            description="description",
+            version="version",
+            disableExecuteApiEndpoint="disable_execute_api_endpoint",
         ),
-        **_renamed(document.get("x-wsgw", {}), binaryMessages="binary_messages"),
+        **renamed(document.get("x-wsgw", {}), binaryMessages="binary_messages"),
     )
 
 
 def broken(document: Document) -> list[Finding]:
-    """What keeps `document` from being frozen: dangling targets, and schemas that are no JSON objects."""
+    """What keeps `document` from being frozen: dangling targets, keys that are there twice, schemas that are none."""
+    if document["protocolType"] == "REST":
+        return broken_rest(document)
     api_id = document["apiId"]
     known = {one["integrationId"] for one in document.get("integrations", ())}
     findings: list[Finding] = []
+    keys: set[str] = set()
     for route in document.get("routes", ()):
+        key = route["routeKey"]
+        if key in keys:
+            findings.append(error(("apis", api_id, "routes", key), "there are two routes with this key", "remove one"))
+        keys.add(key)
         target = _target(route)
         if target is not None and target not in known:
-            path = ("apis", api_id, "routes", route["routeKey"], "integration")
+            path = ("apis", api_id, "routes", key, "integration")
             findings.append(error(path, f"there is no integration {target!r}", "point target at one of the API's"))
     for model in document.get("models", ()):
         try:
@@ -77,10 +96,17 @@ def broken(document: Document) -> list[Finding]:
     return findings
 
 
-def function_of(uri: str) -> str:
-    """The Lambda function's name or ARN in an integration URI: an invocation ARN, `lambda:…`, or the name itself."""
-    invocation = _INVOCATION_ARN.fullmatch(uri)
-    return invocation[1] if invocation else uri.removeprefix("lambda:")
+def api_id_of(document: Document) -> str:
+    """The id of the API: `apiId` in v2 shapes, `id` in v1's."""
+    api_id: str = document["id" if document["protocolType"] == "REST" else "apiId"]
+    return api_id
+
+
+def stage_of(document: Document, default_stage: str) -> str:
+    """The stage of a `document` that names none: `default_stage`, but an HTTP API's is `$default` unless asked for."""
+    if document["protocolType"] == "HTTP" and default_stage == DEFAULT_STAGE:
+        return DEFAULT_HTTP_STAGE
+    return default_stage
 
 
 def _target(route: Document) -> str | None:
@@ -103,8 +129,8 @@ def _route(route: Document, integrations: Mapping[str, Integration]) -> Route:
             name: bool(constraint.get("required", False))
             for name, constraint in route.get("requestParameters", {}).items()
         },
-        throttle=_throttle(throttle, "rateLimit", "burstLimit") if throttle else None,
-        **_renamed(
+        throttle=throttle_of(throttle, "rateLimit", "burstLimit") if throttle else None,
+        **renamed(
             route,
             modelSelectionExpression="model_selection_expression",
             requestModels="request_models",
@@ -113,11 +139,13 @@ def _route(route: Document, integrations: Mapping[str, Integration]) -> Route:
             apiKeyRequired="api_key_required",
             operationName="operation_name",
         ),
+        authorization_scopes=tuple(route.get("authorizationScopes", ())),
     )
 
 
-def _integration(integration: Document) -> Integration:
+def _integration(integration: Document, is_http: bool) -> Integration:
     kind, uri = integration["integrationType"], integration.get("integrationUri", "")
+    tls = integration.get("tlsConfig")
     if kind == "AWS_PROXY":
         uri = function_of(uri)
     elif kind == "PYTHON":
@@ -126,15 +154,21 @@ def _integration(integration: Document) -> Integration:
         type=kind,
         uri=uri,
         responses=tuple(_response(response) for response in integration.get("integrationResponses", ())),
-        **_renamed(
+        timeout_ms=integration.get("timeoutInMillis") or (HTTP_TIMEOUT_MS if is_http else TIMEOUT_MS),
+        tls=TlsConfig(server_name_to_verify=tls.get("serverNameToVerify")) if tls else None,
+        **renamed(
             integration,
             integrationMethod="method",
-            timeoutInMillis="timeout_ms",
             passthroughBehavior="passthrough_behavior",
             contentHandlingStrategy="content_handling",
             templateSelectionExpression="template_selection_expression",
             requestTemplates="request_templates",
             requestParameters="request_parameters",
+            responseParameters="response_parameters",
+            payloadFormatVersion="payload_format_version",
+            integrationSubtype="subtype",
+            connectionType="connection_type",
+            connectionId="connection_id",
             credentialsArn="credentials",
         ),
     )
@@ -143,7 +177,7 @@ def _integration(integration: Document) -> Integration:
 def _response(response: Document) -> IntegrationResponse:
     return IntegrationResponse(
         key=response["integrationResponseKey"],
-        **_renamed(
+        **renamed(
             response,
             responseTemplates="response_templates",
             templateSelectionExpression="template_selection_expression",
@@ -154,14 +188,14 @@ def _response(response: Document) -> IntegrationResponse:
 
 
 def _model(model: Document) -> Model:
-    return Model(
-        name=model["name"], schema=orjson.loads(model["schema"]), **_renamed(model, contentType="content_type")
-    )
+    return Model(name=model["name"], schema=orjson.loads(model["schema"]), **renamed(model, contentType="content_type"))
 
 
-def _stage(stage: Document) -> Stage:
+def _stage(stage: Document, is_http: bool) -> Stage:
     extensions: Document = stage.get("x-wsgw", {})
-    limits = {_LIMITS[name]: value for name, value in extensions.get("limits", {}).items()}
+    limits = limits_of(extensions)
+    if is_http:
+        limits.setdefault("timeout_ms", HTTP_TIMEOUT_MS)
     log_format: str | None = stage.get("accessLogSettings", {}).get("format", "")
     return Stage(
         name=stage["stageName"],
@@ -175,29 +209,30 @@ def _stage(stage: Document) -> Stage:
         access_log_format=None if extensions.get("accessLog") is False else log_format,
         allowed_origins=_tuple(extensions.get("allowedOrigins")),
         subprotocols=_tuple(extensions.get("subprotocols")),
-        **_renamed(stage, stageVariables="variables"),
-        **_renamed(
+        **renamed(stage, stageVariables="variables", clientCertificateId="client_certificate"),
+        **renamed(
             extensions, concurrency="concurrency", heartbeatSeconds="heartbeat_seconds", compression="compression"
         ),
     )
 
 
-def _route_settings(settings: Document) -> ThrottleSettings | None:
-    return _throttle(settings, "throttlingRateLimit", "throttlingBurstLimit")
-
-
-def _throttle(settings: Document, rate: str, burst: str) -> ThrottleSettings | None:
-    if rate not in settings and burst not in settings:
+def _cors(configuration: Document | None) -> Cors | None:
+    """None for an empty one too: it allows nothing, and API Gateway does not store it."""
+    if not configuration:
         return None
-    return ThrottleSettings(
-        rate_limit=float(settings.get(rate, _ACCOUNT_RATE)), burst_limit=int(settings.get(burst, _ACCOUNT_BURST))
+    return Cors(
+        allow_origins=tuple(configuration.get("allowOrigins", ())),
+        allow_methods=tuple(configuration.get("allowMethods", ())),
+        allow_headers=tuple(configuration.get("allowHeaders", ())),
+        expose_headers=tuple(configuration.get("exposeHeaders", ())),
+        max_age=configuration.get("maxAge"),
+        allow_credentials=configuration.get("allowCredentials", False),
     )
+
+
+def _route_settings(settings: Document) -> ThrottleSettings | None:
+    return throttle_of(settings, "throttlingRateLimit", "throttlingBurstLimit")
 
 
 def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)
-
-
-def _renamed(document: Document, **names: str) -> dict[str, Any]:
-    """The members of `document` that `names` gives another name, where they are set."""
-    return {ours: document[theirs] for theirs, ours in names.items() if document.get(theirs) is not None}

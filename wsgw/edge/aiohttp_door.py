@@ -19,23 +19,29 @@ from wsgw.edge.aiohttp_handler import Handler, Raw
 from wsgw.edge.connection import Connection
 from wsgw.edge.data_plane import DataPlane
 from wsgw.edge.http import Request, ending, error_reply, reply_bytes
-from wsgw.edge.sockets import own_address, peer_address
+from wsgw.edge.outlet import Outlet
+from wsgw.edge.request_body import RequestBody
+from wsgw.edge.sockets import own_address, peer_address, shown
 from wsgw.errors import BadRequest, RequestTooLarge
-from wsgw.invocation import HeaderFields, Reply
+from wsgw.invocation import HeaderFields
 from wsgw.settings import Settings
 
 #: aiohttp's parser in C is the strict one. The one in Python takes trailers, chunk extensions and control characters
 #: that others on the way read differently.
 STRICT_PARSER = HttpRequestParser.__module__ == "aiohttp._http_parser"
 
+#: A longer body goes on as it comes, where its route takes it so.
+_HELD = 65_536
+
 
 class _Door:
     """A Door for one request that aiohttp has read; its handler waits for `done`."""
 
-    __slots__ = ("_request", "connection", "data", "done", "keep")
+    __slots__ = ("_handler", "_request", "connection", "data", "done", "keep")
 
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(self, request: web.BaseRequest, handler: Handler) -> None:
         self._request = request
+        self._handler = handler
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.data = b""
         self.keep = False
@@ -45,6 +51,39 @@ class _Door:
         self.data, self.keep = reply, keep
         if not self.done.done():
             self.done.set_result(None)
+
+    def begin(self, head: bytes, *, keep: bool) -> Outlet | None:
+        transport = self._request.transport
+        if transport is None or self.done.done():
+            return None
+        if keep and self.ends:
+            head, keep = ending(head), False
+        self.keep = keep
+        outlet = self._handler.outlet = Outlet(transport, self._ended, self._ended)
+        transport.write(head)
+        return outlet
+
+    def _ended(self) -> None:
+        self._handler.outlet = None
+        if not self.done.done():
+            self.done.set_result(None)
+
+    @property
+    def ends(self) -> bool:
+        """The answer is the connection's last: nobody listens any more, or the caller asked for it, or speaks HTTP/1.0.
+
+        And where there is no telling what comes next.
+        """
+        request = self._request
+        stream = not request.content.is_eof()
+        return stream or self.unread or self._handler.keeps_none or not request.keep_alive
+
+    @property
+    def unread(self) -> bool:
+        """Behind an upgrade to what nobody here speaks."""
+        headers = self._request.headers
+        upgrade = "Upgrade" in headers and "upgrade" in headers.get("Connection", "").lower()
+        return upgrade and not self._handler._upgraded
 
     def upgrade(self, head: bytes, connection: Connection) -> None:
         self.connection = connection
@@ -77,9 +116,7 @@ def _detach(handler: RequestHandler, connection: Connection, head: bytes) -> Non
 class Server(web.Server):
     """aiohttp's protocol factory for the data port: `server()` is the protocol of one client socket."""
 
-    def __init__(
-        self, plane: DataPlane, settings: Settings, now: Callable[[], float], body_limit: Callable[[], int]
-    ) -> None:
+    def __init__(self, plane: DataPlane, settings: Settings, now: Callable[[], float]) -> None:
         super().__init__(
             self._handle,  # type: ignore[arg-type]  # our response is one by shape
             access_log=None,
@@ -93,12 +130,15 @@ class Server(web.Server):
         self._settings = settings
         self._now = now
         self.head_bytes = settings.header_bytes + settings.url_bytes
-        self.body_limit = body_limit
         #: Each answer ends its connection.
         self.keeps_none = False
 
     def __call__(self) -> Handler:
         return Handler(self, self._now, loop=self._loop, **self._kwargs)
+
+    def body_limit(self) -> int:
+        """The largest body that any address takes; 0 for no bound."""
+        return self._plane.bodies.most
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """Close all connections once their requests are answered, after `timeout` at the latest."""
@@ -123,67 +163,81 @@ class Server(web.Server):
 
     async def _handle(self, request: web.BaseRequest) -> Raw:
         handler = cast(Handler, request.protocol)
-        handler.body_since = self._now()
-        try:
-            body = await self._body(request)
-        except RequestTooLarge:
-            return Raw(reply_bytes(Reply(413), keep=False), False)
-        except HttpProcessingError:
-            request.content.feed_eof()
-            return Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
-        except ConnectionError:
-            return Raw(b"", False)  # The client has gone within its request.
-        finally:
-            handler.body_since = 0.0
+        handler.in_body = True
+        handler.await_body()
         transport = request.transport
         if transport is None:
             return Raw(b"", False)
         if request.version == (1, 0) and "Transfer-Encoding" in request.headers:
             # RFC 9112 §6.1: framing that an HTTP/1.0 recipient on the way would have read otherwise.
             return Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
-        door = _Door(request)
-        self._plane.dispatch(
-            Request(
-                request.method,
-                request.raw_path,
-                (request.version.major, request.version.minor),
-                HeaderFields(
-                    [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
-                ),
-                body,
-                peer=peer_address(transport),
-                own_address=own_address(transport),
-                secure=transport.get_extra_info("sslcontext") is not None,
-            ),
-            door,
-        )
+        ours = _request(request, transport)
+        door = _Door(request, handler)
+        try:
+            await self._read(request, ours)
+        except RequestTooLarge:
+            self._plane.refuse_large(ours, door)
+        except HttpProcessingError:
+            request.content.feed_eof()
+            return Raw(reply_bytes(error_reply(BadRequest()), keep=False), False)
+        except ConnectionError:
+            return Raw(b"", False)  # The client has gone within its request.
+        else:
+            if request.transport is None:
+                return Raw(b"", False)
+            self._plane.dispatch(ours, door)
+        finally:
+            if ours.stream is None:
+                handler.end_body()
         await door.done
+        handler.end_body()
         if door.connection is not None:
             return Raw(b"", False)
         # Behind an upgrade to what nobody here speaks, aiohttp drops what it has read: there is no next request.
-        upgrade = "Upgrade" in request.headers and "upgrade" in request.headers.get("Connection", "").lower()
-        ends = upgrade and not handler._upgraded
-        if ends and not request.content.is_eof():
+        if door.unread and not request.content.is_eof():
             request.content.feed_eof()
-        if door.keep and (ends or self.keeps_none or not request.keep_alive):
-            # That, or nobody listens any more, or the caller asked for it, or speaks HTTP/1.0.
+        if door.keep and door.ends:
             return Raw(ending(door.data), False)
         return Raw(door.data, door.keep)
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        """The whole body. Raises RequestTooLarge, before reading where the length is announced."""
-        limit = self.body_limit()
-        if limit and (request.content_length or 0) > limit:
-            raise RequestTooLarge
+    async def _read(self, request: web.BaseRequest, ours: Request) -> None:
+        """Read the body of `request` into `ours`, or leave it to be read as it comes, where its route takes it so.
+
+        Raises RequestTooLarge, before reading where the length is announced.
+        """
         if not request.body_exists or "upgrade" in request.headers.get("Connection", "").lower():
-            return b""
+            return
+        limit, streams = self._plane.admit(ours)
+        length = request.content_length
+        if limit and (length or 0) > limit:
+            raise RequestTooLarge
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        content = request.content
+        if streams and not content.is_eof() and (length is None or length > _HELD):
+            handler = cast(Handler, request.protocol)
+            handler.hold_body()
+            ours.stream = RequestBody(content, length, limit, handler)
+            return
         parts = []
         size = 0
-        async for chunk in request.content.iter_any():
+        async for chunk in content.iter_any():
             size += len(chunk)
             if limit and size > limit:
                 raise RequestTooLarge
             parts.append(chunk)
-        return b"".join(parts)
+        ours.body = b"".join(parts)
+
+
+def _request(request: web.BaseRequest, transport: asyncio.Transport) -> Request:
+    return Request(
+        request.method,
+        request.raw_path,
+        (request.version.major, request.version.minor),
+        HeaderFields([(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]),
+        b"",
+        peer=peer_address(transport),
+        own_address=own_address(transport),
+        secure=transport.get_extra_info("sslcontext") is not None,
+        certificate=shown(transport),
+    )

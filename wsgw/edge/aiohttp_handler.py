@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from wsgw.edge.http import error_reply, reply_bytes
+from wsgw.edge.outlet import Outlet
 from wsgw.errors import BadRequest, GatewayError
 from wsgw.invocation import Reply
 from wsgw.settings import Settings
@@ -54,9 +55,11 @@ class Handler(RequestHandler):
     """aiohttp's connection handler with our error bodies, and bounds on how long a client may take, and how much.
 
     Each `…_since` is when, by `now`, a head or a body began to come, or answers to wait for being read; 0: none does.
+    `in_body`: a body is coming, or may be. `outlet`: an answer is passed on as it comes.
     """
 
     __slots__ = (
+        "_body_waited",
         "_finished",
         "_now",
         "_received",
@@ -65,6 +68,8 @@ class Handler(RequestHandler):
         "_socket",
         "body_since",
         "head_since",
+        "in_body",
+        "outlet",
         "stalled_since",
     )
 
@@ -77,6 +82,30 @@ class Handler(RequestHandler):
         self._received = 0  # bytes of the head or body that is coming
         self._socket: asyncio.Transport | None = None  # until it is closed; `transport` is let go of earlier
         self.head_since = self.body_since = self.stalled_since = 0.0
+        self.outlet: Outlet | None = None
+        self.in_body = False
+        self._body_waited = 0.0
+
+    @property
+    def keeps_none(self) -> bool:
+        """Each answer ends its connection."""
+        return self._server.keeps_none
+
+    # ---- the time that a client takes for a body, not that which others take with it
+
+    def await_body(self) -> None:
+        """More of the body is to come."""
+        self.body_since = self._now() - self._body_waited
+
+    def hold_body(self) -> None:
+        """Nobody waits for more of the body now."""
+        self._body_waited = self._now() - self.body_since
+        self.body_since = 0.0
+
+    def end_body(self) -> None:
+        """The body is whole, or nobody wants it."""
+        self.in_body = False
+        self.body_since = self._body_waited = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -85,7 +114,10 @@ class Handler(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._socket = None
+        outlet, self.outlet = self.outlet, None
         super().connection_lost(exc)
+        if outlet is not None:
+            outlet.lose()
 
     def data_received(self, data: bytes) -> None:
         self._said = True
@@ -97,7 +129,7 @@ class Handler(RequestHandler):
             return
         self.head_since = 0.0
         request = self._current_request
-        if request is None or not self.body_since:
+        if request is None or not self.in_body:
             self._received = 0
         elif self._messages and isinstance(self._messages[-1][0], _ErrInfo) and not request.content.is_eof():
             # Its handler waits for the rest of a body that nobody can read.
@@ -117,17 +149,24 @@ class Handler(RequestHandler):
             self._give_up(refusal)
 
     def _give_up(self, reply: Reply) -> None:
-        if self.transport is not None:
+        if self.outlet is not None:
+            # An answer is under way already: another would be taken for a part of it.
+            self.outlet.break_off()
+        elif self.transport is not None:
             self.transport.write(reply_bytes(reply, keep=False))
         self.force_close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self.stalled_since = self._now()
+        if self.outlet is not None:
+            self.outlet.pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.stalled_since = 0.0
+        if self.outlet is not None:
+            self.outlet.resume()
 
     def due(self, now: float, settings: Settings) -> None:
         """End this connection if its client has taken too long; called by the sweep."""

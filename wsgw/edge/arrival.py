@@ -100,12 +100,17 @@ def caller(request: Request, place: Place[Any], settings: Settings) -> Caller:
 def _name(who: Caller, request: Request, place: Place[Any], base: str, settings: Settings) -> None:
     who.source_ip = source_ip(request, settings)
     who.user_agent = request.header("user-agent")
+    who.certificate = request.certificate
+    who.domain_name = _domain_name(place.host, base)
+
+
+@lru_cache(maxsize=1024)
+def _domain_name(host: str, base: str) -> str:
+    """`host`, which named the API, else that of `base`; the same object for equal ones, for every connection keeps it.
+
+    The port is not the client's to choose: if it gave one, it is ours.
+    """
     own = base.partition("://")[2].partition("/")[0]
-    who.domain_name = _shared(_domain_name(place.host, own))
-
-
-def _domain_name(host: str, own: str) -> str:
-    """`host`, which named the API, else `own`. The port is not the client's to choose: if it gave one, it is ours."""
     if not host:
         return own
     name, colon, _ = host.partition(":")
@@ -132,7 +137,7 @@ def event_headers(request: Request, connection: Connection, settings: Settings) 
 
 def client_fields(request: Request, settings: Settings) -> HeaderFields:
     """The headers that are the client's to say: not those that proxies say, nor ours, nor the trace id."""
-    trusted = _trusted(request.peer, settings)
+    trusted = bool(settings.trust_forwarded) and _trusted(request.peer, settings)
     key = "of a trusted client" if trusted else "of a client"
     fields: HeaderFields | None = request.fields.made.get(key)
     if fields is None:
@@ -150,12 +155,19 @@ def client_fields(request: Request, settings: Settings) -> HeaderFields:
 
 def forwarded(request: Request, settings: Settings) -> Headers:
     """X-Forwarded-For, -Port and -Proto, as the service adds them."""
+    if not settings.trust_forwarded:
+        return _forwarded_by_us(request.peer, request.own_address, request.secure)
     chain: tuple[str, ...] = ()
     secure = _secure(request, settings)
     if settings.trust_forwarded and _trusted(request.peer, settings):
         chain = tuple(request.all("x-forwarded-for"))
     port = "443" if secure and not request.secure else request.own_address.rpartition(":")[2]
     return _forwarded((*chain, request.peer), port, secure)
+
+
+@lru_cache(maxsize=4096)
+def _forwarded_by_us(peer: str, own_address: str, secure: bool) -> Headers:
+    return _forwarded((peer,), own_address.rpartition(":")[2], secure)
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""What a request on the data port is about: an upgrade, @connections, or nothing that is served here.
+"""What a request on the data port is about: an HTTP or REST API, an upgrade, @connections, or nothing served here.
 
 Both doors call `dispatch`; no rule about requests stands in a door of its own.
 """
@@ -6,9 +6,10 @@ Both doors call `dispatch`; no rule about requests stands in a door of its own.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from wsgw.edge.handshake import Refusal, check_upgrade
@@ -16,17 +17,50 @@ from wsgw.edge.http import Door, Request, error_reply, reply_bytes
 from wsgw.edge.management import Management, connection_in
 from wsgw.edge.requests import Requests
 from wsgw.edge.websocket import WebSockets
-from wsgw.errors import BadRequest, Forbidden
+from wsgw.errors import BadRequest, Forbidden, NotFound
+from wsgw.ids import request_id
 from wsgw.invocation import Reply
-from wsgw.live.route_table import LiveHttpStage
+from wsgw.live.route_table import LiveHttpStage, LiveStage
 from wsgw.live.stages import Place, Stages
 from wsgw.settings import Settings
 
 log = logging.getLogger("wsgw.http")
 
 
+class Bodies(NamedTuple):
+    """How large bodies of requests may be, in bytes; 0 is no bound.
+
+    `least`: what any address takes; `most`: what no address exceeds; `elsewhere`: for what is of no HTTP or REST API.
+    """
+
+    least: int
+    most: int
+    elsewhere: int
+
+    @classmethod
+    def of(cls, stages: Iterable[LiveStage]) -> Bodies:
+        """What `stages` allow."""
+        http, sockets = [], []
+        for live in stages:
+            if isinstance(live, LiveHttpStage):
+                http.append(live.limits.payload_bytes)
+            else:
+                sockets.append(live.limits.message_bytes)
+        elsewhere = _largest(sockets) if sockets else 131_072
+        return cls(
+            min((limit for limit in [*http, elsewhere] if limit), default=0), _largest([*http, elsewhere]), elsewhere
+        )
+
+
+class Admission(NamedTuple):
+    """How a body is to be read: up to `limit` bytes (0: any number); `streams`: it need not be whole."""
+
+    limit: int
+    streams: bool
+
+
 class DataPlane:
-    """The data port of one node."""
+    """The data port of one node. `bodies` comes with each deployment."""
 
     def __init__(
         self, stages: Stages, sockets: WebSockets, requests: Requests, management: Management, settings: Settings
@@ -36,6 +70,22 @@ class DataPlane:
         self._sockets = sockets
         self._management = management
         self._settings = settings
+        self.bodies = Bodies(131_072, 131_072, 131_072)
+
+    def admit(self, request: Request) -> Admission:
+        """How to read the body of `request`, of which only the head is there."""
+        place = self._place(request)
+        if place is None or not isinstance(place.live, LiveHttpStage):
+            return Admission(self.bodies.elsewhere, False)
+        return Admission(place.live.limits.payload_bytes, self._requests.streams(request, place))
+
+    def refuse_large(self, request: Request, door: Door) -> None:
+        """Answer 413 to `request`, whose body is more than was admitted."""
+        place = self._place(request)
+        if place is not None and isinstance(place.live, LiveHttpStage) and self._refusal(request) is None:
+            self._requests.refuse_large(request, place, door)
+        else:
+            self._close_with(request, door, Reply(413))
 
     def dispatch(self, request: Request, door: Door) -> None:
         """Answer `request` through `door`, now or later."""
@@ -45,9 +95,15 @@ class DataPlane:
             return
         place = self._place(request)
         if place is not None and isinstance(place.live, LiveHttpStage):
-            self._requests.handle(request, place, door)
+            if self._without_certificate(request):
+                self._answer(request, door, error_reply(Forbidden()))
+            else:
+                self._requests.handle(request, place, door)
             return
         connection_id = connection_in(place.rest) if place is not None else None
+        if self._without_certificate(request):
+            self._answer(request, door, error_reply(Forbidden()))
+            return
         if place is not None and connection_id is not None:
             self._management.handle(request, place, connection_id, door)
             return
@@ -60,14 +116,29 @@ class DataPlane:
         elif upgrade is not None and place is not None and not place.rest:
             self._sockets.open(request, place, upgrade, door)
         else:
-            # An unknown API, stage or path, and a plain request to a WebSocket API, all look the same.
-            reply = error_reply(Forbidden())
-            door.answer(reply_bytes(reply, keep=True, body=request.method != "HEAD"), keep=True)
+            self._answer(request, door, self._nowhere(request, place))
+
+    def _nowhere(self, request: Request, place: Place[Any] | None) -> Reply:
+        """An unknown API or stage, and a plain request to a WebSocket API, all look the same, but to an HTTP API's."""
+        if place is None and self._stages.nowhere(request.header("host") or "", _path(request)).is_rest is False:
+            error = NotFound()
+            return Reply(error.status, b'{"message":"Not Found"}', [*_JSON, ("apigw-requestid", request_id())])
+        return error_reply(Forbidden())
+
+    def _without_certificate(self, request: Request) -> bool:
+        """The domain name is one of mutual TLS, and no certificate was shown that its truststore vouches for."""
+        domain = self._stages.domain(request.header("host") or "")
+        if domain is None or domain.truststore is None:
+            return False
+        return request.certificate is None or request.certificate.truststore != domain.truststore
 
     def _refusal(self, request: Request) -> Reply | None:
         """What is wrong with the request as HTTP, whatever it is about."""
-        if len(request.target) > self._settings.url_bytes:
+        target = request.target
+        if len(target) > self._settings.url_bytes:
             return _plain(414)
+        if not (target.isascii() and target.isprintable()):
+            return _plain(400)
         if request.fields.sound and request.version == (1, 1) and request.target.startswith("/"):
             return None
         if request.version not in ((1, 0), (1, 1)):
@@ -85,10 +156,11 @@ class DataPlane:
         return None
 
     def _place(self, request: Request) -> Place[Any] | None:
-        path = request.target.partition("?")[0]
-        if not path.startswith("/"):
-            path = "/" + path.partition("//")[2].partition("/")[2]
-        return self._stages.find(request.header("host") or "", path)
+        return self._stages.find(request.header("host") or "", _path(request))
+
+    @staticmethod
+    def _answer(request: Request, door: Door, reply: Reply) -> None:
+        door.answer(reply_bytes(reply, keep=True, body=request.method != "HEAD"), keep=True)
 
     @staticmethod
     def _close_with(request: Request, door: Door, reply: Reply) -> None:
@@ -96,6 +168,17 @@ class DataPlane:
 
 
 _JSON = (("Content-Type", "application/json"),)
+
+
+def _largest(limits: list[int]) -> int:
+    return 0 if 0 in limits else max(limits)
+
+
+def _path(request: Request) -> str:
+    path = request.target.partition("?")[0]
+    if path.startswith("/"):
+        return path
+    return "/" + path.partition("//")[2].partition("/")[2]
 
 
 def _message(status: int) -> bytes:

@@ -12,20 +12,34 @@ import orjson
 
 from wsgw import ids
 from wsgw.edge.connection import Connection
+from wsgw.edge.outlet import Outlet
 from wsgw.errors import AccessDenied, GatewayError, ServiceUnavailable
-from wsgw.invocation import HeaderFields, Reply
+from wsgw.invocation import ClientCertificate, HeaderFields, Reply, Stream
 from wsgw.pipeline.backend_headers import connection_options
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+_STATUS_LINES = {status: f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}" for status in range(100, 1000)}
 
 
 class Request:
-    """One request as it came. `target` is raw, `body` whole.
+    """One request as it came. `target` is raw, `body` whole unless there is a `stream`, the rest of it.
 
-    peer: the address at the other end of the socket; `own_address` (host and port) is this end's.
+    peer: the address at the other end of the socket; `own_address` (host and port) is this end's. `certificate`: the
+    client's, where TLS has asked for one and found it good.
     """
 
-    __slots__ = ("body", "fields", "method", "own_address", "peer", "secure", "target", "version")
+    __slots__ = (
+        "body",
+        "certificate",
+        "fields",
+        "method",
+        "own_address",
+        "peer",
+        "secure",
+        "stream",
+        "target",
+        "version",
+    )
 
     def __init__(
         self,
@@ -38,6 +52,8 @@ class Request:
         peer: str,
         own_address: str,
         secure: bool,
+        certificate: ClientCertificate | None = None,
+        stream: Stream | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -47,6 +63,8 @@ class Request:
         self.peer = peer
         self.own_address = own_address
         self.secure = secure
+        self.certificate = certificate
+        self.stream = stream
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
@@ -63,10 +81,17 @@ class Request:
 
 
 class Door(Protocol):
-    """What a request came in through, and its answer leaves by. One of the two methods is called, once."""
+    """What a request came in through, and its answer leaves by. One of the three methods is called, once."""
 
     def answer(self, reply: bytes, *, keep: bool) -> None:
         """Write a whole HTTP response, made by `reply_bytes`; then close unless `keep`."""
+        ...
+
+    def begin(self, head: bytes, *, keep: bool) -> Outlet | None:
+        """Write the head of a response, made by `reply_head`; gives what its body is written to.
+
+        None: the client has gone.
+        """
         ...
 
     def upgrade(self, head: bytes, connection: Connection) -> None:
@@ -91,19 +116,33 @@ def http_date() -> str:
     return _date[1]
 
 
+#: Statuses whose answers have no body (RFC 9112 §6.3): a client would take one for the next answer.
+BODILESS = frozenset((204, 304))
+
+
 def reply_bytes(reply: Reply, *, keep: bool, body: bool = True) -> bytes:
     """`reply` as an HTTP/1.1 response with a Content-Length. body False: the answer to a HEAD.
 
     Header values are the caller's to have checked: see `safe_headers` for those that a backend gave.
     """
-    lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Unknown')}", f"Date: {http_date()}"]
+    head = reply_head(reply, None if reply.status in BODILESS else f"Content-Length: {len(reply.body)}", keep=keep)
+    return head + reply.body if body and reply.status not in BODILESS else head
+
+
+def reply_head(reply: Reply, framing: str | None, *, keep: bool) -> bytes:
+    """The head of `reply`; `framing` is the header line that says where its body ends, None for none."""
+    status = reply.status
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown", f"Date: {http_date()}"]
     lines += [f"{name}: {value}" for name, value in reply.headers]
-    bodiless = reply.status in (204, 304)  # RFC 9112 §6.3: a client would take a body for the next answer.
-    if not bodiless:
-        lines.append(f"Content-Length: {len(reply.body)}")
-    lines.append("Connection: keep-alive" if keep else "Connection: close")
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-    return head + reply.body if body and not bodiless else head
+    if framing is not None:
+        lines.append(framing)
+    lines.append("Connection: keep-alive\r\n\r\n" if keep else "Connection: close\r\n\r\n")
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) + 1 or text.count("\r") != len(lines) + 1 or "\0" in text:
+        # Whoever makes headers sees to it that none starts another line; this is for what nobody has thought of.
+        kept = [(name, value) for name, value in reply.headers if _clean(name) and _clean(value)]
+        return reply_head(Reply(status, headers=kept), framing, keep=keep)
+    return text.encode("latin-1", "replace")
 
 
 def ending(reply: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""One client socket in front of aiohttp: the two hot request shapes read and answered, all else handed over."""
+"""One client socket in front of aiohttp: requests of plain framing read and answered, all else handed over."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import httptools
 from wsgw.edge.aiohttp_handler import TIMED_OUT
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Request, ending, reply_bytes
-from wsgw.edge.sockets import own_address, peer_address
-from wsgw.invocation import HeaderFields
+from wsgw.edge.outlet import Outlet
+from wsgw.edge.sockets import own_address, peer_address, shown
+from wsgw.invocation import ClientCertificate, HeaderFields
 
 if TYPE_CHECKING:
     from wsgw.edge.lanes import Lanes
@@ -22,7 +23,10 @@ _HEAD_END = b"\r\n\r\n"
 _BACKLOG_BYTES = 65_536
 #: A request that comes in more pieces than this is aiohttp's: joining bytes again and again would be quadratic.
 _PIECES = 32
-_POST = re.compile(rb"POST (/[!-~]*) HTTP/1\.1")
+#: The request line of what needs no parser, once its header lines are known.
+_LINE = re.compile(rb"(GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) (/[!-~]*) HTTP/1\.1")
+_METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS")}
+_NOT_HERE = frozenset((b"CONNECT", b"TRACE"))
 
 
 class Lane(asyncio.Protocol):
@@ -31,11 +35,15 @@ class Lane(asyncio.Protocol):
     __slots__ = (
         "_answering",
         "_body_at",
+        "_certificate",
         "_data",
         "_fields",
         "_headers",
+        "_keep",
         "_lanes",
+        "_method",
         "_need",
+        "_outlet",
         "_own",
         "_parser",
         "_paused",
@@ -60,7 +68,10 @@ class Lane(asyncio.Protocol):
         self._body_at = 0
         self._headers: list[tuple[str, str]] = []
         self._fields: HeaderFields | None = None
-        self._target = ""
+        self._method = self._target = ""
+        self._keep = True
+        self._outlet: Outlet | None = None
+        self._certificate: ClientCertificate | None = None
         self._answering = False
         self._working = False
         self._paused = False
@@ -77,11 +88,15 @@ class Lane(asyncio.Protocol):
         self._peer = peer_address(transport)
         self._own = own_address(transport)
         self._secure = transport.get_extra_info("sslcontext") is not None
+        if self._secure:
+            self._certificate = shown(transport)
         self._lanes.open.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
         self._transport = None
+        if self._outlet is not None:
+            self._outlet.lose()
 
     def data_received(self, data: bytes) -> None:
         if self._data:
@@ -139,27 +154,32 @@ class Lane(asyncio.Protocol):
         if length < 0:
             self._hand_over()
             return False
+        # The parser is done with: a new one costs less than feeding the body.
+        self._parser = None
+        self._method = parser.get_method().decode("ascii")
         self._need = self._body_at + length
         self._fields = HeaderFields(self._headers)
         if not upgrade:
-            self._lanes.remember(self._data[self._data.index(b"\r\n") : self._body_at], self._fields, length)
+            lines = self._data[self._data.index(b"\r\n") : self._body_at]
+            self._lanes.remember(lines, self._fields, length, self._keep)
         return True
 
     def _is_known(self, end: int) -> bool:
-        """Whether this is a POST with header lines that a lane has read before, to the byte: nothing is parsed then."""
+        """Whether a lane has read these header lines before, to the byte: nothing is parsed then."""
         data = self._data
         line_end = data.find(b"\r\n", 0, end + 2)
         known = self._lanes.known.get(data[line_end : self._body_at])
         if known is None:
             return False
-        line = _POST.fullmatch(data, 0, line_end)
+        line = _LINE.fullmatch(data, 0, line_end)
         if line is None:
             return False
-        target = line[1].decode("ascii")
-        if "connections/" not in target:
+        fields, length, keep = known
+        limit = self._lanes.body_limit()
+        if length > limit > 0:
             return False
-        self._target = target
-        self._fields, length = known
+        self._method, self._target = _METHODS[line[1]], line[2].decode("ascii")
+        self._fields, self._keep = fields, keep
         self._need = self._body_at + length
         return True
 
@@ -170,11 +190,11 @@ class Lane(asyncio.Protocol):
         self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def _length_if_hot(self, parser: httptools.HttpRequestParser, upgrade: bool, head: bytes) -> int:
-        """The length of the body if this head is one of the two shapes, else -1."""
-        method = parser.get_method()
+        """The length of the body if this head is of plain framing, else -1."""
         if parser.get_http_version() != "1.1" or head.count(b"\n") != head.count(b"\r\n") or b"\0" in head:
             return -1
         length = None
+        self._keep = True
         for name, value in self._headers:
             lower = name.lower()
             if lower in ("transfer-encoding", "expect"):
@@ -183,14 +203,18 @@ class Lane(asyncio.Protocol):
                 if length is not None or not value.isascii() or not value.isdigit():
                     return -1
                 length = int(value)
-            elif lower == "connection" and not upgrade and value.lower() != "keep-alive":
+            elif lower == "connection" and not upgrade:
+                option = value.lower()
+                if option not in ("keep-alive", "close"):
+                    return -1
+                self._keep = self._keep and option != "close"
+            elif lower == "upgrade" and (not upgrade or "websocket" not in value.lower()):
                 return -1
-            if lower == "upgrade" and "websocket" not in value.lower():
-                return -1
+        method = parser.get_method()
         if upgrade:
             return 0 if method == b"GET" and not length and not self.served else -1
         limit = self._lanes.body_limit()
-        if method != b"POST" or "connections/" not in self._target or (limit and (length or 0) > limit):
+        if method in _NOT_HERE or (length or 0) > limit > 0:
             return -1
         return length or 0
 
@@ -198,16 +222,13 @@ class Lane(asyncio.Protocol):
         """Answer the request that is whole at the start of `_data`."""
         fields = self._fields
         assert fields is not None
-        # Of the two shapes, an upgrade is the GET. The parser is done with: a new one costs less than feeding the body.
-        method = "GET" if self._parser is not None and self._parser.get_method() == b"GET" else "POST"
-        self._parser = None
         body = self._data[self._body_at : self._need]
         self._data = self._data[self._need :]
         self._need = 0
         self._since = self._lanes.now()
         self.served = self._answering = True
         request = Request(
-            method,
+            self._method,
             self._target,
             (1, 1),
             fields,
@@ -215,6 +236,7 @@ class Lane(asyncio.Protocol):
             peer=self._peer,
             own_address=self._own,
             secure=self._secure,
+            certificate=self._certificate,
         )
         self._fields = None
         self._lanes.plane.dispatch(request, self)
@@ -246,10 +268,26 @@ class Lane(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        if keep and self._lanes.keeps_none:
+        if keep and (self._lanes.keeps_none or not self._keep):
             reply, keep = ending(reply), False
         transport.write(reply)
+        self._answered(transport, keep)
+
+    def begin(self, head: bytes, *, keep: bool) -> Outlet | None:
+        transport = self._transport
+        if transport is None:
+            return None
+        if keep and (self._lanes.keeps_none or not self._keep):
+            head, keep = ending(head), False
+        self._outlet = Outlet(transport, lambda: self._answered(transport, keep))
+        transport.write(head)
+        if self._stalled_since:
+            self._outlet.pause()
+        return self._outlet
+
+    def _answered(self, transport: asyncio.Transport, keep: bool) -> None:
         self._answering = False
+        self._outlet = None
         if not keep:
             # What a client sends behind a request that ends the connection is never read as one (RFC 9112 §11.2).
             self._end(transport)
@@ -267,9 +305,13 @@ class Lane(asyncio.Protocol):
     def pause_writing(self) -> None:
         # A client that does not read its answers gets no more of them until it does.
         self._stalled_since = self._lanes.now()
+        if self._outlet is not None:
+            self._outlet.pause()
 
     def resume_writing(self) -> None:
         self._stalled_since = 0.0
+        if self._outlet is not None:
+            self._outlet.resume()
         if self._transport is not None and not self._answering:
             self._go_on(self._transport)
 

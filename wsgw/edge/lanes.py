@@ -1,7 +1,7 @@
-"""Lanes in front of aiohttp: the two hot request shapes answered without a task and without its request objects.
+"""Lanes in front of aiohttp: the hot request shapes answered without a task and without its request objects.
 
-A lane takes a WebSocket upgrade that is a connection's first request, and a POST to @connections with a plain
-Content-Length. Everything else (another method, chunked, Expect, HTTP/1.0, malformed, too large, …) is handed to
+A lane takes a WebSocket upgrade that is a connection's first request, and any request of plain framing: HTTP/1.1, with
+a Content-Length within bounds or no body. Everything else (chunked, Expect, HTTP/1.0, malformed, large, …) is handed to
 aiohttp with its bytes untouched, and that connection is aiohttp's from then on. The lanes hold no rule of their own:
 `DataPlane.dispatch` answers here as it does there.
 """
@@ -16,7 +16,9 @@ from wsgw.edge.lane import Lane
 from wsgw.invocation import HeaderFields
 from wsgw.settings import Settings
 
-#: Header lines of pushes that are known again: how many sets, and how long each may be.
+#: The largest body that a lane holds; those that are larger may be passed on as they come, which aiohttp's door does.
+_BUFFERED = 131_072
+#: Header lines that are known again: how many sets, and how long each may be.
 _MOST_KNOWN = 512
 _LONGEST_KNOWN = 2_048
 
@@ -30,29 +32,33 @@ class Lanes:
         server: Server,
         settings: Settings,
         now: Callable[[], float],
-        body_limit: Callable[[], int],
     ) -> None:
         self.plane = plane
         self.server = server
         self.settings = settings
         self.now = now
-        self.body_limit = body_limit
         self.head_bytes = settings.url_bytes + settings.header_bytes
         self.open: set[Lane] = set()
         #: Each answer ends its connection.
         self.keeps_none = False
-        #: Header lines of pushes, as bytes, with what they say and the Content-Length among them.
-        self.known: dict[bytes, tuple[HeaderFields, int]] = {}
+        #: Header lines as bytes, with what they say, the Content-Length among them, and whether to keep the connection.
+        #: They may hold what is secret: never logged, and forgotten when there are too many.
+        self.known: dict[bytes, tuple[HeaderFields, int, bool]] = {}
 
     def __call__(self) -> Lane:
         return Lane(self)
 
-    def remember(self, lines: bytes, fields: HeaderFields, length: int) -> None:
-        """Know `lines` again, for backends repeat themselves; but what is signed is new every time."""
+    def body_limit(self) -> int:
+        """The largest body that a lane takes: what no address refuses, so that no rule about it stands here."""
+        least = self.plane.bodies.least
+        return min(_BUFFERED, least) if least else _BUFFERED
+
+    def remember(self, lines: bytes, fields: HeaderFields, length: int, keep: bool) -> None:
+        """Know `lines` again, for clients and backends repeat themselves; but what is signed is new every time."""
         if len(self.known) >= _MOST_KNOWN:
             self.known.clear()
         if len(lines) <= _LONGEST_KNOWN and b"AWS4-HMAC-SHA256" not in lines:
-            self.known[lines] = (fields, length)
+            self.known[lines] = (fields, length, keep)
 
     def expects(self) -> bool:
         """Some client has connected and not sent its first request yet."""

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+from typing import NamedTuple
 
 from wsgw import ids
 from wsgw.edge import arrival
 from wsgw.edge.canonical_path import canonical
-from wsgw.edge.http import Door, Request, reply_bytes
+from wsgw.edge.http import BODILESS, Door, Request, error_reply, reply_bytes, reply_head
 from wsgw.edge.node import Node
-from wsgw.errors import BadRequest, GatewayError
+from wsgw.edge.outlet import pour
+from wsgw.errors import BadRequest, GatewayError, RequestTooLarge
+from wsgw.integrations.drive import current
 from wsgw.invocation import HttpInvocation, Reply
+from wsgw.live.path_table import Match
 from wsgw.live.route_table import LiveHttpStage, LiveRoute
-from wsgw.live.stages import UNNAMED_STAGE, Place
+from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.observe.metrics import RouteMetrics
 
 log = logging.getLogger("wsgw.requests")
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_TOKEN = re.compile(r"[A-Z]{1,32}")
+#: Characters that no URL has as they are (RFC 3986 §2) and that others on the way read in different ways.
+_NOT_IN_TARGETS = ("|", "#")
+
+
+class _Said(NamedTuple):
+    """What header lines say of a request as a whole; None where they do not."""
+
+    trace: str | None
+    request_id: str | None
+    method: str | None
+
+
+def _said(request: Request) -> _Said:
+    chosen, method = request.header("x-amzn-requestid"), request.header("x-http-method-override")
+    said = _Said(
+        request.header("x-amzn-trace-id"),
+        chosen if chosen is not None and _UUID.fullmatch(chosen) else None,
+        method if method is not None and _TOKEN.fullmatch(method) else None,
+    )
+    request.fields.made["said to REST and HTTP APIs"] = said
+    return said
 
 
 class Requests:
@@ -34,23 +61,19 @@ class Requests:
     def handle(self, request: Request, place: Place[LiveHttpStage], door: Door) -> None:
         """Answer `request` through `door`, now or when its route has."""
         live = place.live
-        query = request.target.partition("?")[2]
-        path = place.rest if live.stage == UNNAMED_STAGE else f"{live.stage}/{place.rest}"
-        invocation = HttpInvocation(
-            live,
-            arrival.caller(request, place, self._settings),
-            ids.uuid() if live.is_rest else ids.request_id(),
-            self._node.wall_ms(),
-            request.method,
-            "/" + path,
-            "/" + place.rest,
-            query,
-            arrival.client_fields(request, self._settings),
-            request.body,
-        )
-        self._introduce(invocation, request, live)
+        invocation = self._invocation(request, place)
         try:
-            invocation.rest = canonical("/" + place.rest.lstrip("/") if live.is_rest else "/" + place.rest)
+            self._begin(invocation, live, door)
+        except Exception as raised:
+            _last_resort(raised, invocation, door)
+
+    def _begin(self, invocation: HttpInvocation, live: LiveHttpStage, door: Door) -> None:
+        limit = live.limits.payload_bytes
+        if limit and len(invocation.body) > limit:
+            self._refuse(invocation, live, live.unmatched, RequestTooLarge(), door)
+            return
+        try:
+            self._settle_path(invocation, live)
         except BadRequest as error:
             self._refuse(invocation, live, live.unmatched, error, door)
             return
@@ -60,10 +83,11 @@ class Requests:
                 self._answer(invocation, live, live.unmatched, reply, door)
                 return
         match = live.paths.find(invocation.method, invocation.rest)
-        route = live.default
         if match is not None:
             route, invocation.path_parameters = match
-        if route is None:
+        elif live.default is not None:
+            route = live.default
+        else:
             self._refuse(invocation, live, live.unmatched, live.not_found(), door)
             return
         invocation.route_key = route.key
@@ -71,39 +95,101 @@ class Requests:
         invocation.resource_id = route.resource_id
         self._node.start(self._run(invocation, live, route, door))
 
-    def _introduce(self, invocation: HttpInvocation, request: Request, live: LiveHttpStage) -> None:
+    def streams(self, request: Request, place: Place[LiveHttpStage]) -> bool:
+        """Whether the route of `request`, of which only the head is there, takes a body that is still coming."""
+        live = place.live
+        try:
+            path = _rest_of(place)
+            method = (_said(request).method if live.is_rest else None) or request.method
+            match: Match | None = live.paths.find(method, canonical(path))
+        except BadRequest:
+            return False
+        route = match.route if match is not None else live.default
+        return route is not None and route.streams
+
+    def refuse_large(self, request: Request, place: Place[LiveHttpStage], door: Door) -> None:
+        """Answer 413 to `request`, whose body nobody has read: the connection ends."""
+        live = place.live
+        self._refuse(self._invocation(request, place), live, live.unmatched, RequestTooLarge(), door, keep=False)
+
+    def _invocation(self, request: Request, place: Place[LiveHttpStage]) -> HttpInvocation:
+        live = place.live
         settings = self._settings
+        said = request.fields.made.get("said to REST and HTTP APIs") or _said(request)
+        invocation = HttpInvocation(
+            live,
+            arrival.caller(request, place, settings),
+            "",
+            self._node.wall_ms(),
+            request.method,
+            f"{place.prefix}/{place.rest}",
+            _rest_of(place),
+            request.target.partition("?")[2],
+            arrival.client_fields(request, settings),
+            request.body,
+        )
+        invocation.stream = request.stream
+        invocation.base_path = place.base_path
         invocation.forwarded = arrival.forwarded(request, settings)
-        invocation.trace = arrival.trace_of(request.header("x-amzn-trace-id"), invocation.request_time)
+        invocation.trace = arrival.trace_of(said.trace, invocation.request_time)
         invocation.domain_prefix = invocation.caller.domain_name.partition(".")[0]
-        invocation.protocol = f"HTTP/{request.version[0]}.{request.version[1]}"
-        if not live.is_rest:
-            invocation.extended_request_id = invocation.request_id
-            return
+        if request.version != (1, 1):
+            invocation.protocol = f"HTTP/{request.version[0]}.{request.version[1]}"
         invocation.extended_request_id = ids.request_id()
-        chosen = request.header("x-amzn-requestid")
-        if chosen is not None and _UUID.fullmatch(chosen):
-            invocation.request_id = chosen
-        method = request.header("x-http-method-override")
-        if method is not None:
+        if not live.is_rest:
+            invocation.request_id = invocation.extended_request_id
+            return invocation
+        invocation.request_id = said.request_id or ids.uuid()
+        if said.method is not None:
             # Here, once: whatever looks at the method from now on sees this one.
-            invocation.method = method
+            invocation.method = said.method
+        return invocation
+
+    @staticmethod
+    def _settle_path(invocation: HttpInvocation, live: LiveHttpStage) -> None:
+        """Bring the path to its one form. Raises BadRequest."""
+        for character in _NOT_IN_TARGETS:
+            if character in invocation.rest or character in invocation.raw_query:
+                raise BadRequest(detail="character_not_allowed_in_target")
+        invocation.rest = canonical(invocation.rest)
 
     async def _run(self, invocation: HttpInvocation, live: LiveHttpStage, route: LiveRoute, door: Door) -> None:
         try:
+            await self._run_steps(invocation, live, route, door)
+        except Exception as raised:
+            _last_resort(raised, invocation, door)
+
+    async def _run_steps(self, invocation: HttpInvocation, live: LiveHttpStage, route: LiveRoute, door: Door) -> None:
+        try:
             await route.run(invocation)
+            reply = invocation.reply
+            if reply is None:
+                reply = Reply(200)
+            elif reply.stream is not None:
+                await self._stream(invocation, live, route, reply, door)
+                return
         except Exception as raised:
             error = raised if isinstance(raised, GatewayError) else _bug(raised, invocation)
             self._refuse(invocation, live, route.metrics, error, door)
             return
-        reply = invocation.reply
-        self._answer(invocation, live, route.metrics, reply if reply is not None else Reply(200), door)
+        self._answer(invocation, live, route.metrics, reply, door)
 
     # ---- the answer
 
     def _refuse(
-        self, invocation: HttpInvocation, live: LiveHttpStage, metrics: RouteMetrics, error: GatewayError, door: Door
+        self,
+        invocation: HttpInvocation,
+        live: LiveHttpStage,
+        metrics: RouteMetrics,
+        error: GatewayError,
+        door: Door,
+        *,
+        keep: bool = True,
     ) -> None:
+        self._say(error, invocation, live)
+        self._answer(invocation, live, metrics, live.refuse(error, invocation), door, keep=keep)
+
+    def _say(self, error: GatewayError, invocation: HttpInvocation, live: LiveHttpStage) -> None:
         invocation.error = error
         self._reasons.say(
             f"{error.response_type}: {error.detail or error.message}",
@@ -112,23 +198,63 @@ class Requests:
             route=invocation.route_key,
             request=invocation.request_id,
         )
-        self._answer(invocation, live, metrics, live.refuse(error, invocation), door)
 
     def _answer(
-        self, invocation: HttpInvocation, live: LiveHttpStage, metrics: RouteMetrics, reply: Reply, door: Door
+        self,
+        invocation: HttpInvocation,
+        live: LiveHttpStage,
+        metrics: RouteMetrics,
+        reply: Reply,
+        door: Door,
+        *,
+        keep: bool = True,
     ) -> None:
         if live.settle is not None:
             reply = live.settle(reply, invocation)
         invocation.status = reply.status
         reply.headers = [*reply.headers, *live.ids(invocation)]
-        door.answer(reply_bytes(reply, keep=True, body=invocation.method != "HEAD"), keep=True)
-        self._count(invocation, reply, metrics)
-        if live.log_line is not None:
-            invocation.reply = reply
-            self._access_log.add(live.log_line, invocation)
+        door.answer(reply_bytes(reply, keep=keep, body=invocation.method != "HEAD"), keep=keep)
+        self._count(invocation, live, reply, metrics)
 
-    @staticmethod
-    def _count(invocation: HttpInvocation, reply: Reply, metrics: RouteMetrics) -> None:
+    async def _stream(
+        self, invocation: HttpInvocation, live: LiveHttpStage, route: LiveRoute, reply: Reply, door: Door
+    ) -> None:
+        """Answer with a body that is still coming. Raises GatewayError while nothing was sent."""
+        stream = reply.stream
+        assert stream is not None
+        most = 0 if route.unbounded else live.limits.payload_bytes
+        if most and (stream.length or 0) > most:
+            stream.cancel()
+            raise GatewayError(detail="response_too_large")
+        if live.settle is not None:
+            reply = live.settle(reply, invocation)
+        invocation.status = reply.status
+        reply.headers = [*reply.headers, *live.ids(invocation)]
+        size = stream.length
+        chunked = size is None and invocation.protocol != "HTTP/1.0"
+        #: Of an HTTP/1.0 client's answer without a length, the end of the connection is the end.
+        keep = chunked or size is not None
+        framing = f"Content-Length: {size}" if size is not None else "Transfer-Encoding: chunked" if chunked else None
+        if reply.status in BODILESS or invocation.method == "HEAD":
+            stream.cancel()
+            head = reply_head(reply, None if reply.status in BODILESS else framing, keep=keep)
+            door.answer(head, keep=keep)
+        else:
+            outlet = door.begin(reply_head(reply, framing, keep=keep), keep=keep)
+            if outlet is None:
+                stream.cancel()
+            else:
+                task = current() or asyncio.current_task()
+                outlet.gone = task.cancel if task is not None else None
+                try:
+                    await pour(reply, outlet, chunked=chunked, most=most)
+                except GatewayError as error:
+                    self._say(error, invocation, live)
+                except (OSError, asyncio.CancelledError):
+                    log.debug("an answer was broken off: request=%s", invocation.request_id)
+        self._count(invocation, live, reply, route.metrics)
+
+    def _count(self, invocation: HttpInvocation, live: LiveHttpStage, reply: Reply, metrics: RouteMetrics) -> None:
         metrics.messages += 1
         if reply.status >= 500:
             metrics.execution_errors += 1
@@ -136,6 +262,21 @@ class Requests:
             metrics.client_errors += 1
         if invocation.request is not None:
             metrics.observe_latency(invocation.integration_latency)
+        if live.log_line is not None:
+            invocation.reply = reply
+            self._access_log.add(live.log_line, invocation)
+
+
+def _rest_of(place: Place[LiveHttpStage]) -> str:
+    """The path behind the stage. REST APIs take more than one slash there. Recorded on the service."""
+    rest = place.rest
+    return "/" + (rest.lstrip("/") if rest[:1] == "/" and place.live.is_rest else rest)
+
+
+def _last_resort(raised: Exception, invocation: HttpInvocation, door: Door) -> None:
+    """Answer, although wording the answer has failed: nobody may wait for one that never comes."""
+    log.error("an answer could not be made: request=%s", invocation.request_id, exc_info=raised)
+    door.answer(reply_bytes(error_reply(GatewayError()), keep=False, body=invocation.method != "HEAD"), keep=False)
 
 
 def _bug(raised: Exception, invocation: HttpInvocation) -> GatewayError:

@@ -6,6 +6,8 @@ import asyncio
 from functools import lru_cache
 from typing import Any
 
+from wsgw.invocation import ClientCertificate
+
 
 def peer_address(transport: asyncio.BaseTransport) -> str:
     """The address at the other end; an IPv4 one that arrived over IPv6 as IPv4. "" for a socket that has none."""
@@ -28,3 +30,11 @@ def _joined(name: Any) -> str:
         return "localhost"
     host = _bare(name[0])
     return f"[{host}]:{name[1]}" if ":" in host else f"{host}:{name[1]}"
+
+
+def shown(transport: asyncio.BaseTransport) -> ClientCertificate | None:
+    """The certificate that the client has shown, where it was asked for one; see edge/certificate.py."""
+    tls = transport.get_extra_info("ssl_object")
+    truststore = getattr(getattr(tls, "context", None), "truststore", "")
+    der = tls.getpeercert(True) if truststore else None
+    return ClientCertificate(der, truststore) if der else None

@@ -1,183 +1,25 @@
 """The shape of a native definition file: one Struct for each kind of entry, and the JSON Schema made from them.
 
 A docstring or description here is what an editor shows for a key. Where a key has a short form, its type says so
-(`str | RouteEntry`); `native.py` knows what the short forms mean. UNSET is a key that the file leaves out.
+(`str | RouteEntry`); `native.py` and its like know what the short forms mean. UNSET is a key that the file leaves out.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, field
 
-T = TypeVar("T")
-Maybe: TypeAlias = T | UnsetType
+from wsgw.formats.native_schema_http import HttpApiEntry
+from wsgw.formats.native_schema_parts import Entry, Maybe
+from wsgw.formats.native_schema_rest import RestApiEntry
+from wsgw.formats.native_schema_websocket import ApiEntry
 
-Templates = Annotated[
-    dict[str, str], Meta(description="Selection key → template (VTL); $default is used where no other fits")
-]
-Parameters = Annotated[dict[str, str], Meta(description="Target → source, as API Gateway's parameter mappings")]
-ContentHandling = Literal["CONVERT_TO_BINARY", "CONVERT_TO_TEXT"]
+AnyApiEntry = ApiEntry | HttpApiEntry | RestApiEntry
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    pass
-
-
-class ThrottleEntry(_Entry, frozen=True, kw_only=True):
-    """A token bucket."""
-
-    rate_limit: Annotated[float, Meta(ge=0, description="Tokens that come back a second")]
-    burst_limit: Annotated[int, Meta(ge=0, description="Most tokens that the bucket holds")]
-
-
-class RouteSettingsEntry(_Entry, frozen=True, kw_only=True):
-    """What a stage sets for one of its routes, in API Gateway's names."""
-
-    throttling_rate_limit: Maybe[Annotated[float, Meta(ge=0)]] = UNSET
-    throttling_burst_limit: Maybe[Annotated[int, Meta(ge=0)]] = UNSET
-
-
-class ResponseEntry(_Entry, frozen=True, kw_only=True):
-    """How a backend's answer becomes the route's."""
-
-    response_templates: Maybe[Templates] = UNSET
-    template_selection_expression: Maybe[str] = UNSET
-    response_parameters: Maybe[Parameters] = UNSET
-    content_handling_strategy: Maybe[ContentHandling] = UNSET
-
-
-class KeyedResponseEntry(ResponseEntry, frozen=True, kw_only=True):
-    """The same in a list, with its key."""
-
-    integration_response_key: Annotated[str, Meta(description="$default or /regular expression/")]
-
-
-class IntegrationEntry(_Entry, frozen=True, kw_only=True):
-    """What a route calls."""
-
-    type: Maybe[Literal["HTTP_PROXY", "HTTP", "MOCK", "AWS_PROXY", "AWS", "PYTHON"]] = UNSET
-    integration_type: Maybe[Literal["HTTP_PROXY", "HTTP", "MOCK", "AWS_PROXY", "AWS", "PYTHON"]] = UNSET
-    uri: Maybe[Annotated[str, Meta(description="By type: a URL, a function's name or ARN, module:function")]] = UNSET
-    integration_uri: Maybe[str] = UNSET
-    method: Maybe[Annotated[str, Meta(description="HTTP method; POST unless said otherwise")]] = UNSET
-    integration_method: Maybe[str] = UNSET
-    timeout_in_millis: Maybe[Annotated[int, Meta(ge=50, le=900_000, description="29000 unless said otherwise")]] = UNSET
-    passthrough_behavior: Maybe[Literal["WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER"]] = UNSET
-    content_handling_strategy: Maybe[ContentHandling] = UNSET
-    template_selection_expression: Maybe[str] = UNSET
-    request_templates: Maybe[Templates] = UNSET
-    request_parameters: Maybe[Parameters] = UNSET
-    integration_responses: Maybe[
-        Annotated[
-            dict[str, ResponseEntry] | list[KeyedResponseEntry],
-            Meta(description="By key, $default or /regular expression/; the first that matches is taken"),
-        ]
-    ] = UNSET
-    response_templates: Maybe[
-        Annotated[dict[str, str], Meta(description="Short form: the templates of one $default integration response")]
-    ] = UNSET
-    credentials_arn: Maybe[str] = UNSET
-    description: Maybe[str] = UNSET
-
-
-class ParameterEntry(_Entry, frozen=True, kw_only=True):
-    required: bool = False
-
-
-class RouteEntry(_Entry, frozen=True, kw_only=True):
-    """One way through an API."""
-
-    integration: Maybe[
-        Annotated[
-            str | IntegrationEntry,
-            Meta(description="What the route calls; or a URL, python:module:function, lambda:name-or-ARN"),
-        ]
-    ] = UNSET
-    two_way: Annotated[bool, Meta(description="Send the integration's answer to the client")] = False
-    authorization_type: Maybe[Literal["NONE", "AWS_IAM", "CUSTOM", "JWT"]] = UNSET
-    api_key_required: Maybe[bool] = UNSET
-    operation_name: Maybe[str] = UNSET
-    model_selection_expression: Maybe[str] = UNSET
-    request_models: Maybe[Annotated[dict[str, str], Meta(description="Selection key → model name")]] = UNSET
-    request_parameters: Maybe[
-        Annotated[
-            dict[str, bool | ParameterEntry],
-            Meta(description="route.request.header.NAME or .querystring.NAME → whether it is required"),
-        ]
-    ] = UNSET
-    throttle: Maybe[ThrottleEntry] = UNSET
-
-
-class ModelEntry(_Entry, frozen=True, kw_only=True):
-    """A JSON schema (draft 4) that messages are checked against."""
-
-    schema: Annotated[dict[str, Any] | str, Meta(description="The schema, or its JSON text")]
-    content_type: str = "application/json"
-    description: Maybe[str] = UNSET
-
-
-class LimitsEntry(_Entry, frozen=True, kw_only=True):
-    """What a stage allows; defaults are API Gateway's numbers, 0 turns a limit off."""
-
-    frame_bytes: Maybe[Annotated[int, Meta(ge=0, description="Largest frame of a client; 32768")]] = UNSET
-    message_bytes: Maybe[Annotated[int, Meta(ge=0, description="Largest message, both ways; 131072")]] = UNSET
-    idle_seconds: Maybe[Annotated[float, Meta(ge=0, description="Longest time without a message; 600")]] = UNSET
-    duration_seconds: Maybe[Annotated[float, Meta(ge=0, description="Longest life of a connection; 7200")]] = UNSET
-    timeout_ms: Maybe[Annotated[int, Meta(ge=0, le=900_000, description="Most an integration may take; 29000")]] = UNSET
-    new_connections_per_second: Maybe[Annotated[float, Meta(ge=0, description="500")]] = UNSET
-    new_connections_burst: Maybe[Annotated[int, Meta(ge=0, description="500")]] = UNSET
-
-
-class StageEntry(_Entry, frozen=True, kw_only=True):
-    """A named, deployed state of the API; its name is in the address."""
-
-    description: Maybe[str] = UNSET
-    variables: Maybe[Annotated[dict[str, str], Meta(description="Stage variables")]] = UNSET
-    throttle: Maybe[Annotated[ThrottleEntry, Meta(description="For each route of the stage")]] = UNSET
-    route_settings: Maybe[Annotated[dict[str, RouteSettingsEntry], Meta(description="By route key")]] = UNSET
-    limits: Maybe[LimitsEntry] = UNSET
-    access_log: Annotated[
-        str | bool, Meta(description="One line with $context.… variables; true is the default format, false is no log")
-    ] = True
-    concurrency: Maybe[
-        Annotated[int, Meta(ge=1, description="Messages of one connection that run at once; 1 keeps their order")]
-    ] = UNSET
-    allowed_origins: Maybe[
-        Annotated[list[str], Meta(description="Origins that may connect, as https://example.com; all if left out")]
-    ] = UNSET
-    subprotocols: Maybe[Annotated[list[str], Meta(description="Chosen from where no $connect integration chooses")]] = (
-        UNSET
-    )
-    heartbeat_seconds: Maybe[
-        Annotated[float, Meta(ge=0, description="Ping a client after this long without a byte from it; 0 = never")]
-    ] = UNSET
-    compression: Maybe[Annotated[bool, Meta(description="Accept permessage-deflate")]] = UNSET
-
-
-class ApiEntry(_Entry, frozen=True, kw_only=True):
-    """One API."""
-
-    protocol: Literal["WEBSOCKET"]
-    name: Maybe[str] = UNSET
-    description: Maybe[str] = UNSET
-    route_selection_expression: Maybe[
-        Annotated[str, Meta(description="Gives a message's route key, as $request.body.action")]
-    ] = UNSET
-    api_key_selection_expression: Maybe[str] = UNSET
-    routes: Annotated[
-        dict[str, str | RouteEntry],
-        Meta(description="By route key; or a URL (HTTP_PROXY, POST), python:module:function, lambda:name-or-ARN"),
-    ] = {}
-    models: Annotated[dict[str, ModelEntry], Meta(description="By name")] = {}
-    stages: Annotated[dict[str, StageEntry | None], Meta(description="By name; prod if there are none")] = {}
-    binary_messages: Maybe[
-        Annotated[Literal["REJECT", "PASS"], Meta(description="REJECT closes with 1003, as API Gateway does")]
-    ] = UNSET
-
-
-class KeyEntry(_Entry, frozen=True, kw_only=True):
+class KeyEntry(Entry, frozen=True, kw_only=True):
     """A key that may sign requests with SigV4."""
 
     secret: Annotated[str, Meta(min_length=1, description="May be ${ENVIRONMENT_NAME}")]
@@ -188,15 +30,41 @@ class KeyEntry(_Entry, frozen=True, kw_only=True):
     ] = UNSET
 
 
-class NativeFile(_Entry, frozen=True, kw_only=True):
-    """WebSocket APIs for wsgw, in API Gateway's own property names with some short forms."""
+class MappingEntry(Entry, frozen=True, kw_only=True):
+    """The API and stage that a path of a domain name leads to."""
 
-    apis: Annotated[dict[str, ApiEntry], Meta(description="By API id")] = {}
-    access_keys: Annotated[dict[str, KeyEntry], Meta(description="By access key id")] = {}
+    api: Annotated[str, Meta(min_length=1, description="API id")]
+    stage: Maybe[
+        Annotated[str, Meta(description="Left out: the API's only one, or else the path's next segment names it")]
+    ] = UNSET
+
+
+class DomainNameEntry(Entry, frozen=True, kw_only=True):
+    """A custom domain name, perhaps with `*.` at its start."""
+
+    mappings: Annotated[
+        dict[str, str | MappingEntry],
+        Meta(description="Base path, without slashes at its ends (/ is all) → API/STAGE, or API"),
+    ] = field(default_factory=dict)
+    certificate: Maybe[Annotated[str, Meta(description="File (PEM); the listener's own if left out")]] = UNSET
+    certificate_key: Maybe[Annotated[str, Meta(description="File (PEM)")]] = UNSET
+    truststore: Maybe[
+        Annotated[str, Meta(description="File (PEM): one of its certificates must have signed a client's (mutual TLS)")]
+    ] = UNSET
+
+
+class NativeFile(Entry, frozen=True, kw_only=True):
+    """APIs for wsgw, in API Gateway's own property names with some short forms."""
+
+    apis: Annotated[dict[str, AnyApiEntry], Meta(description="By API id")] = field(default_factory=dict)
+    domain_names: Annotated[dict[str, DomainNameEntry], Meta(description="By domain name")] = field(
+        default_factory=dict
+    )
+    access_keys: Annotated[dict[str, KeyEntry], Meta(description="By access key id")] = field(default_factory=dict)
     management_tokens: Annotated[
         list[Annotated[str, Meta(min_length=1)]],
         Meta(description="Bearer tokens for the management API; may be ${ENVIRONMENT_NAME}"),
-    ] = []
+    ] = field(default_factory=list)
 
 
 def native_schema() -> dict[str, Any]:

@@ -8,22 +8,35 @@ from typing import Any, NamedTuple
 import msgspec
 
 from wsgw.definitions.access import AccessKey
-from wsgw.definitions.finding import Finding, Path, error
+from wsgw.definitions.api import DomainName
+from wsgw.definitions.finding import Finding, Path, error, pointer
+from wsgw.definitions.freeze import api_id_of
 from wsgw.formats import native
+from wsgw.formats.openapi import PSEUDO_PARAMETERS, import_openapi, is_openapi
 from wsgw.formats.yaml import Located, YamlError, load
 
 
 class Source(NamedTuple):
-    """The file that something stands in, or another place of that name, which has no lines."""
+    """The file that something stands in, or another place of that name, which has no lines.
+
+    `places`, of an OpenAPI document: a part of the Api → where it stands there.
+    """
 
     name: str
     located: Located | None = None
+    places: Mapping[Path, Path] = {}
 
     def placed(self, finding: Finding) -> Finding:
         """`finding` with this file's name, and the line of its path."""
         if self.located is None:
             return msgspec.structs.replace(finding, file=self.name)
-        mark = self.located.mark(finding.path)
+        path = finding.path
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.places:
+                path = self.located.found((*self.places[path[:length]], *path[length:]))
+                finding = msgspec.structs.replace(finding, pointer=pointer(path))
+                break
+        mark = self.located.mark(path)
         return msgspec.structs.replace(finding, file=self.name, line=mark.line, column=mark.column)
 
 
@@ -39,6 +52,7 @@ class Parsed(NamedTuple):
     management_tokens: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     sources: Mapping[Path, Source] = {}
+    domain_names: tuple[DomainName, ...] = ()
 
     def placed(self, finding: Finding) -> Finding:
         """`finding`, of an API of these definitions, with its file and line."""
@@ -46,8 +60,12 @@ class Parsed(NamedTuple):
         return source.placed(finding) if source else finding
 
 
-def parse(text: bytes, name: str, env: Mapping[str, str]) -> Parsed:
-    """What the file `name`, whose content is `text`, defines. `env` answers for `${NAME}` in secrets.
+def parse(
+    text: bytes, name: str, env: Mapping[str, str], pseudo_parameters: Mapping[str, str] = PSEUDO_PARAMETERS
+) -> Parsed:
+    """What the file `name`, whose content is `text`, defines.
+
+    `env` answers for `${NAME}` in secrets, `pseudo_parameters` for `${AWS::…}` in OpenAPI documents.
 
     Never raises for what a file says: whatever is wrong with it is a finding.
     """
@@ -59,8 +77,11 @@ def parse(text: bytes, name: str, env: Mapping[str, str]) -> Parsed:
     source = Source(name, located)
     if refusal := _refusal(located.data):
         return Parsed(findings=(source.placed(refusal),))
+    if is_openapi(located.data):
+        return _openapi(located, name, pseudo_parameters)
     read = native.read(located.data, env)
-    paths: list[Path] = [("apis", api["apiId"]) for api in read.apis]
+    paths: list[Path] = [("apis", api_id_of(api)) for api in read.apis]
+    paths += [("domainNames", domain.name) for domain in read.domain_names]
     paths += [("accessKeys", key.access_key_id) for key in read.access_keys]
     return Parsed(
         tuple(read.apis),
@@ -68,6 +89,7 @@ def parse(text: bytes, name: str, env: Mapping[str, str]) -> Parsed:
         tuple(read.management_tokens),
         tuple(sorted(map(source.placed, read.findings), key=lambda finding: (finding.line, finding.column))),
         dict.fromkeys(paths, source),
+        tuple(read.domain_names),
     )
 
 
@@ -76,6 +98,7 @@ def merged(several: Iterable[Parsed]) -> Parsed:
     apis: list[dict[str, Any]] = []
     keys: list[AccessKey] = []
     tokens: list[str] = []
+    domains: list[DomainName] = []
     findings: list[Finding] = []
     sources: dict[Path, Source] = {}
     for parsed in several:
@@ -83,12 +106,24 @@ def merged(several: Iterable[Parsed]) -> Parsed:
         for path in sorted(twice, key=str):
             message = f"{sources[path].name} defines it too"
             findings.append(parsed.placed(error(path, message, "remove one, or give it another id")))
-        apis += [api for api in parsed.documents if ("apis", api["apiId"]) not in twice]
+        apis += [api for api in parsed.documents if ("apis", api_id_of(api)) not in twice]
         keys += [key for key in parsed.access_keys if ("accessKeys", key.access_key_id) not in twice]
+        domains += [domain for domain in parsed.domain_names if ("domainNames", domain.name) not in twice]
         tokens += parsed.management_tokens
         findings += parsed.findings
         sources = {**parsed.sources, **sources}
-    return Parsed(tuple(apis), tuple(keys), tuple(tokens), tuple(findings), sources)
+    return Parsed(tuple(apis), tuple(keys), tuple(tokens), tuple(findings), sources, tuple(domains))
+
+
+def _openapi(located: Located, name: str, pseudo_parameters: Mapping[str, str]) -> Parsed:
+    """The API of an OpenAPI document."""
+    imported = import_openapi(located.data, pseudo_parameters=pseudo_parameters)
+    source = Source(name, located, imported.places)
+    findings = sorted(map(source.placed, imported.findings), key=lambda finding: (finding.line, finding.column))
+    if imported.document is None:
+        return Parsed(findings=tuple(findings))
+    path: Path = ("apis", api_id_of(imported.document))
+    return Parsed((imported.document,), findings=tuple(findings), sources={path: source})
 
 
 def _refusal(data: Any) -> Finding | None:
@@ -99,6 +134,8 @@ def _refusal(data: Any) -> Finding | None:
         return error((), "this is no definition file", "a definition file begins with apis:")
     if data.keys() & native.TOP_KEYS and not data.keys() & {"service", "Resources", "openapi", "swagger"}:
         return None
+    if is_openapi(data):
+        return None
     kind = _foreign_kind(data)
     if kind:
         return error((), f"{kind} are not served by this version", "describe the API in the native format, under apis:")
@@ -107,8 +144,6 @@ def _refusal(data: Any) -> Finding | None:
 
 
 def _foreign_kind(data: Mapping[str, Any]) -> str:
-    if "openapi" in data or "swagger" in data:
-        return "OpenAPI documents"
     if "Resources" in data or "AWSTemplateFormatVersion" in data:
         return "SAM templates" if "Serverless" in str(data.get("Transform", ""))[:1000] else "CloudFormation templates"
     return "Serverless Framework files" if "service" in data else ""

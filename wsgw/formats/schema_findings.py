@@ -41,7 +41,11 @@ class ShapeCheck:
         path: Path = tuple(fault.instance_path)
         kind = fault.kind
         if isinstance(kind, ValidationErrorKind.AnyOf):
-            yield from self._any_of(path, kind, fault.instance)
+            beside = self._beside(fault.schema_path)
+            if "discriminator" in beside and isinstance(fault.instance, dict):
+                yield from self._tagged(path, kind, fault.instance, beside["discriminator"])
+            else:
+                yield from self._any_of(path, kind, fault.instance)
         elif isinstance(kind, ValidationErrorKind.AdditionalProperties):
             known = self._beside(fault.schema_path).get("properties", {})
             for key in kind.unexpected:
@@ -61,6 +65,22 @@ class ShapeCheck:
             yield error(path, "an empty text", "fill it in")
         else:
             yield error(path, f"does not keep to {kind.name!r} of the schema", "see the published schema")
+
+    def _tagged(
+        self, path: Path, kind: ValidationErrorKind.AnyOf, instance: dict[str, Any], discriminator: dict[str, Any]
+    ) -> Iterator[Finding]:
+        """The faults of the alternative that the value names itself."""
+        name, tags = discriminator["propertyName"], list(discriminator["mapping"])
+        tag = instance.get(name)
+        if tag in tags:
+            for fault in kind.context[tags.index(tag)]:
+                yield from self._worded(fault)
+        elif name not in instance:
+            yield error(path, f"the key {name!r} is missing", f"add it: {' or '.join(tags)}")
+        elif isinstance(tag, str):
+            yield error((*path, name), "not a value that is known here", _nearest(tag, tags, "known"))
+        else:
+            yield _wrong_type((*path, name), ["string"], tag)
 
     def _any_of(self, path: Path, kind: ValidationErrorKind.AnyOf, instance: Any) -> Iterator[Finding]:
         """The faults of the alternative that was meant: the one whose type the value has."""

@@ -58,11 +58,18 @@ class Located(NamedTuple):
     def mark(self, path: Path) -> Mark:
         """The mark of `path`, or of the last part of it that is in the document."""
         found = self.root
-        for part in path:
-            if part not in found.children:
-                break
+        for part in self.found(path):
             found = found.children[part]
         return found
+
+    def found(self, path: Path) -> Path:
+        """As much of `path` as is in the document."""
+        at = self.root
+        for length, part in enumerate(path):
+            if part not in at.children:
+                return path[:length]
+            at = at.children[part]
+        return path
 
 
 def load(text: bytes, name: str) -> Located:

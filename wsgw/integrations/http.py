@@ -22,4 +22,6 @@ class HttpIntegration:
         pool = self._pool
         lines = request.lines + header_block(request.headers) if request.headers else request.lines
         target = request.target or pool.target(request.url)
-        return pool.send_to(target, request.method, lines, request.body, request.timeout)
+        return pool.send_to(
+            target, request.method, lines, request.body, request.timeout, request.stream, request.streams
+        )

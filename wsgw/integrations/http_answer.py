@@ -7,11 +7,15 @@ Source: RFC 9112 sections 4 to 9; llhttp does the parsing.
 
 from __future__ import annotations
 
+import sys
+
 import httptools
 
 from wsgw.invocation import Reply
 
 MAX_HEAD = 65_536
+#: A body that is announced to be no larger comes within moments: `head` leaves it to be read whole.
+SHORT_BODY = 16_384
 _STATUS_LINES = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _START = len(_STATUS_LINES[0])
 
@@ -27,6 +31,9 @@ class Refused(Exception):
 class AnswerReader:
     """Reads answers with bodies of up to `max_body` bytes. `reset` comes between two; `head_only` is set for HEAD.
 
+    Where a body is to be passed on as it comes, `limit` is set to what it may have, 0 for no bound; once `head` has
+    given the beginning, `take` gives what has come since, and what `feed` gives says no more than that it is complete.
+
     received: bytes of the answer so far (not counted further once its head is read)
     keep: after an answer, whether another may follow on the same connection: not where bytes beyond the answer have
     come, and not after HEAD, since llhttp can't be told that its Content-Length is not followed by a body.
@@ -35,13 +42,17 @@ class AnswerReader:
     __slots__ = (
         "_body",
         "_chunked",
+        "_framed",
         "_headers",
         "_in_body",
         "_interim",
+        "_limit",
         "_max_body",
         "_parser",
         "_reply",
         "_start",
+        "_trailer",
+        "_trailing",
         "head_only",
         "keep",
         "received",
@@ -56,7 +67,9 @@ class AnswerReader:
         """Forget the last answer; a new one is to come."""
         self.head_only = False
         self._start = b""
-        self._interim = self._in_body = self._chunked = False
+        self._interim = self._in_body = self._chunked = self._framed = self._trailing = False
+        self._limit = self._max_body
+        self._trailer = 0
         self._headers: list[tuple[str, str]] = []
         self._body: bytes | bytearray = b""
         self._reply: Reply | None = None
@@ -65,6 +78,7 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> Reply | None:
         """Take bytes; gives the answer when it is complete. Raises Refused; the reader is then of no more use."""
+        trailing = self._trailing
         if not self._in_body:
             before = self.received
             self.received = before + len(data)
@@ -79,13 +93,50 @@ class AnswerReader:
                 cause = error.__context__
                 raise cause if isinstance(cause, Refused) else Refused("invalid_response") from error
             self.keep = False
-        if self._reply is None and not self._in_body and self.received > MAX_HEAD:
-            raise Refused("response_head_too_large")
+        if self._reply is None:
+            if not self._in_body and self.received > MAX_HEAD:
+                raise Refused("response_head_too_large")
+            if trailing and self._trailing:
+                self._trailer += len(data)
+                if self._trailer > MAX_HEAD:
+                    raise Refused("response_head_too_large")
         return self._reply
+
+    def limit(self, most: int) -> None:
+        """This answer's body may have `most` bytes, 0: any number, since nobody holds it."""
+        self._limit = most or sys.maxsize
+
+    def head(self) -> tuple[Reply, int | None] | None:
+        """The answer as far as it has come, and its body's length where that is known; None if it is best waited for.
+
+        Raises Refused for what would only be found out when the body is read.
+        """
+        if not self._in_body:
+            return None
+        length = next((int(value) for name, value in self._headers if name.lower() == "content-length"), None)
+        coding = self._coding()
+        if length is not None:
+            if length > self._limit:
+                raise Refused("response_too_large")
+            if length <= SHORT_BODY:
+                return None
+        elif coding is not None and (coding != "chunked" or self._parser.get_http_version() == "1.0"):
+            raise Refused("invalid_response")
+        self._framed = length is not None or coding is not None
+        self._chunked = coding is not None
+        reply = Reply(self._parser.get_status_code(), self.take(), self._headers)
+        self._headers = []
+        return reply, length
+
+    def take(self) -> bytes:
+        """What has come of the body since it was last asked."""
+        body, self._body = self._body, b""
+        self._limit -= len(body)
+        return body if type(body) is bytes else bytes(body)
 
     def end(self) -> Reply | None:
         """The connection has ended in order: the answer, if it is one that only this ends (RFC 9112 section 6.3)."""
-        sized = any(name.lower() == "content-length" for name, _ in self._headers)
+        sized = self._framed or any(name.lower() == "content-length" for name, _ in self._headers)
         if not self._in_body or self._chunked or sized or self._coding() is not None:
             return None
         self._complete()
@@ -111,6 +162,8 @@ class AnswerReader:
             self.keep = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_body:
+            return  # a trailer: who reads headers has read them (RFC 9110 section 6.5.1 lets it be dropped)
         self._headers.append((name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")))
 
     def on_headers_complete(self) -> None:
@@ -124,6 +177,7 @@ class AnswerReader:
             self._complete()
 
     def on_chunk_header(self) -> None:
+        self._trailing = True  # if no byte follows, this is the last chunk, and a trailer may come
         if not self._chunked:
             self._chunked = True
             if self._parser.get_http_version() == "1.0" or self._coding() != "chunked":
@@ -131,7 +185,8 @@ class AnswerReader:
 
     def on_body(self, data: bytes) -> None:
         body = self._body
-        if len(body) + len(data) > self._max_body:
+        self._trailing = False
+        if len(body) + len(data) > self._limit:
             raise Refused("response_too_large")
         if not body:
             self._body = data

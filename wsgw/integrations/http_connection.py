@@ -6,21 +6,45 @@ import asyncio
 import math
 import select
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
-from wsgw.errors import IntegrationFailure, IntegrationTimeout
+from wsgw.errors import GatewayError, IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.drive import Parked
 from wsgw.integrations.http_answer import AnswerReader, Refused
+from wsgw.integrations.http_stream import AnswerStream
+from wsgw.integrations.http_upload import Upload
 from wsgw.invocation import Reply
 
 #: What a socket's send buffer surely takes at once.
 _SHORT_REQUEST = 16_384
 
 
-class Call:
-    """One request on its way: queued while `connection` is None. `future` gets the Reply or a GatewayError."""
+class Bounds(NamedTuple):
+    """What an answer may be: bytes of a whole one, bytes of one that is passed on (0: any), its seconds of silence."""
 
-    __slots__ = ("connection", "deadline", "future", "is_head", "payload", "repeatable", "retried")
+    whole: int
+    stream: int
+    silence: float
+
+
+class Call:
+    """One request on its way: queued while `connection` is None. `future` gets the Reply or a GatewayError.
+
+    `upload` writes the body's rest. `streams`: the answer may be passed on as it comes, and is, once `answer` is there.
+    """
+
+    __slots__ = (
+        "answer",
+        "connection",
+        "deadline",
+        "future",
+        "is_head",
+        "payload",
+        "repeatable",
+        "retried",
+        "streams",
+        "upload",
+    )
 
     def __init__(
         self,
@@ -29,6 +53,8 @@ class Call:
         repeatable: bool,
         deadline: float,
         future: asyncio.Future[Reply] | Parked[Reply],
+        streams: bool = False,
+        upload: Upload | None = None,
     ) -> None:
         self.payload = payload
         self.is_head = is_head
@@ -37,20 +63,29 @@ class Call:
         self.future = future
         self.retried = False
         self.connection: Connection | None = None
+        self.streams = streams
+        self.upload = upload
+        self.answer: AnswerStream | None = None
 
-    def fail(self, error: Exception) -> None:
-        if not self.future.done():
+    def fail(self, error: GatewayError) -> None:
+        if self.answer is not None:
+            self.answer.fail(error)
+        elif not self.future.done():
             self.future.set_exception(error)
 
 
 class Owner(Protocol):
-    """Who keeps connections: told how the backend does, what to send again, and who is free or gone."""
+    """Who keeps connections: told how the backend does, what to send again, and who is free or gone.
+
+    deadline: the time `seconds` from now, which is watched.
+    """
 
     def answered(self) -> None: ...
     def failed(self) -> None: ...
     def release(self, connection: Connection) -> None: ...
     def retry(self, call: Call) -> None: ...
     def lost(self, connection: Connection) -> None: ...
+    def deadline(self, seconds: float) -> float: ...
 
 
 class Connection(asyncio.Protocol):
@@ -60,14 +95,15 @@ class Connection(asyncio.Protocol):
     that does not read.
     """
 
-    __slots__ = ("_eof", "_owner", "_readable", "_reader", "_transport", "call", "deadline", "lost", "used")
+    __slots__ = ("_bounds", "_eof", "_owner", "_readable", "_reader", "_transport", "call", "deadline", "lost", "used")
 
     _transport: asyncio.Transport
     _readable: Callable[[int], list[tuple[int, int]]] | None
 
-    def __init__(self, owner: Owner, max_body: int) -> None:
+    def __init__(self, owner: Owner, bounds: Bounds) -> None:
         self._owner = owner
-        self._reader = AnswerReader(max_body)
+        self._bounds = bounds
+        self._reader = AnswerReader(bounds.whole)
         self._eof = False
         self.call: Call | None = None
         self.deadline = math.inf
@@ -96,21 +132,32 @@ class Connection(asyncio.Protocol):
         self.call = call
         self.deadline = call.deadline
         self._reader.head_only = call.is_head
+        if call.streams:
+            self._reader.limit(self._bounds.stream)
         self._transport.write(call.payload)
+        if call.upload is not None:
+            call.upload.start(self)
         return True
+
+    def certificate(self) -> bytes | None:
+        """What the backend has shown, DER; None without TLS."""
+        tls = self._transport.get_extra_info("ssl_object")
+        return None if tls is None else tls.getpeercert(True)
 
     def abandon(self) -> None:
         """Close it with whatever is under way; its call is not told."""
-        self.call = None
+        call, self.call = self.call, None
         self.deadline = math.inf
         self._transport.abort()
+        if call is not None and call.upload is not None:
+            call.upload.stop()
 
     def expire(self) -> None:
         """The deadline has passed."""
         call = self.call
         self.abandon()
         if call is not None:
-            call.fail(IntegrationTimeout(detail="no_answer"))
+            call.fail(IntegrationTimeout(detail="no_answer" if call.answer is None else "no_more"))
             self._owner.failed()
 
     def fail(self, reason: str, cause: BaseException | None = None) -> None:
@@ -137,7 +184,33 @@ class Connection(asyncio.Protocol):
         if reply is not None:
             # An answer that comes before its request is written: what would follow is the rest of the request.
             whole = len(call.payload) <= _SHORT_REQUEST or not self._transport.get_write_buffer_size()
+            if call.upload is not None:
+                whole = call.upload.done and not self._transport.get_write_buffer_size()
             self._finish(call, reply, self._reader.keep and whole)
+        elif call.streams:
+            self._pass_on(call)
+
+    def _pass_on(self, call: Call) -> None:
+        """Give out what has come of an answer that is not complete."""
+        answer = call.answer
+        if answer is not None:
+            piece = self._reader.take()
+            if piece:
+                self.deadline = self._owner.deadline(self._bounds.silence)
+                answer.put(piece)
+            return
+        try:
+            head = self._reader.head()
+        except Refused as error:
+            self.fail(error.reason, error)
+            return
+        if head is not None:
+            reply, length = head
+            reply.stream = call.answer = AnswerStream(self, length)
+            self._owner.answered()
+            self.deadline = self._owner.deadline(self._bounds.silence)
+            if not call.future.done():
+                call.future.set_result(reply)
 
     def eof_received(self) -> None:
         self._eof = True
@@ -169,11 +242,58 @@ class Connection(asyncio.Protocol):
         self.call = None
         self.used = True
         self._reader.reset()
+        if call.upload is not None:
+            call.upload.stop()
+        if call.answer is not None and call.answer.paused:
+            self._transport.resume_reading()
         self._owner.answered()
         if keep:
             self._owner.release(self)
         else:
             self.abandon()
         # Last, for it may go on at once with what it was called for, and call again.
-        if not call.future.done():
+        if call.answer is not None:
+            call.answer.finish(reply.body)
+        elif not call.future.done():
             call.future.set_result(reply)
+
+    # ---- what streams ask for
+
+    def pause_reading(self) -> None:
+        """The backend is not read: it is not its fault if nothing comes."""
+        self._transport.pause_reading()
+        self.deadline = math.inf
+
+    def resume_reading(self) -> None:
+        if self.call is not None:
+            self._transport.resume_reading()
+            self.deadline = self._owner.deadline(self._bounds.silence)
+
+    def leave(self, stream: AnswerStream) -> None:
+        if self.call is not None and self.call.answer is stream:
+            self.abandon()
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def pause_writing(self) -> None:
+        if self.call is not None and self.call.upload is not None:
+            self.call.upload.writable.clear()
+
+    def resume_writing(self) -> None:
+        if self.call is not None and self.call.upload is not None:
+            self.call.upload.writable.set()
+
+    def await_client(self) -> None:
+        if self.call is not None and self.call.answer is None:
+            self.deadline = math.inf
+
+    def await_backend(self, timeout: float) -> None:
+        if self.call is not None and self.call.answer is None:
+            self.deadline = self._owner.deadline(timeout)
+
+    def give_up(self, upload: Upload, error: GatewayError) -> None:
+        call = self.call
+        if call is not None and call.upload is upload:
+            self.abandon()
+            call.fail(error)

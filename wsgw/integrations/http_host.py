@@ -11,23 +11,30 @@ from typing import NamedTuple
 
 from wsgw.errors import IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.circuit import Circuit
-from wsgw.integrations.http_connection import Call, Connection
+from wsgw.integrations.egress import Egress, EgressDenied
+from wsgw.integrations.http_connection import Bounds, Call, Connection
 from wsgw.integrations.http_names import Addresses
+from wsgw.integrations.http_tls import Handshake, check_validity
 from wsgw.integrations.sweep import Sweep
 
 
 class PoolLimits(NamedTuple):
-    """What bounds a pool: connections per host, seconds an idle one is kept (0: none is), seconds and bytes at most."""
+    """What bounds a pool: connections per host, seconds an idle one is kept (0: none is), seconds to connect, answers.
+
+    `egress`: which addresses it may connect to.
+    """
 
     limit_per_host: int
     keepalive: float
     connect_timeout: float
-    max_response_bytes: int
+    answers: Bounds
+    egress: Egress
 
 
 class Host:
-    """One scheme, name and port. Idle connections are used last in, first out; calls that wait, first in, first out.
+    """One name and port, with one kind of TLS or none (`tls`).
 
+    Idle connections are used last in, first out; calls that wait, first in, first out.
     Either nobody waits or nobody is idle. A call that finds no idle connection is queued and has one opened for it,
     within the limit; it then takes whichever is free first.
     """
@@ -52,7 +59,7 @@ class Host:
         self,
         name: str,
         addresses: Addresses,
-        tls: ssl.SSLContext | None,
+        tls: Handshake | None,
         limits: PoolLimits,
         sweep: Sweep,
         circuit: Circuit,
@@ -137,6 +144,13 @@ class Host:
             self.idle.remove(connection)
         self._open_more()
 
+    def deadline(self, seconds: float) -> float:
+        """The time `seconds` from now, which is watched."""
+        deadline = self._sweep.now() + seconds
+        if deadline < self._sweep.next:
+            self._sweep.watch(deadline)
+        return deadline
+
     def _put_first(self, call: Call) -> None:
         call.connection = None
         self.queue[call] = None
@@ -146,7 +160,8 @@ class Host:
         error = IntegrationFailure(detail=reason)
         error.__cause__ = cause
         call.fail(error)
-        self.failed()
+        if not isinstance(cause, EgressDenied):  # that says nothing about the backend
+            self.failed()
 
     # ---- opening
 
@@ -170,7 +185,7 @@ class Host:
             self.opening.discard(task)
             if self.queue:
                 self._fail(self.queue.popitem(last=False)[0], _reason(error), error)
-            else:
+            elif not isinstance(error, EgressDenied):
                 self.failed()
             self._open_more()
         else:
@@ -181,7 +196,7 @@ class Host:
 
     async def _connect(self) -> Connection:
         """Try the backend's addresses in turn, each with an even share of the time."""
-        addresses = await self._addresses.all()
+        addresses = self._limits.egress.permitted(self._name, await self._addresses.all())
         share = self._limits.connect_timeout / len(addresses)
         failure: OSError | None = None
         for address in addresses:
@@ -197,15 +212,22 @@ class Host:
         raise failure or OSError("no address")
 
     async def _connect_to(self, address: str) -> Connection:
+        tls = self._tls
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(self, self._limits.max_response_bytes),
+            lambda: Connection(self, self._limits.answers),
             address,
             self._addresses.port,
-            ssl=self._tls,
-            server_hostname=self._name if self._tls else None,
+            ssl=tls.context if tls else None,
+            server_hostname=tls.server_name if tls else None,
         )
         if connection.lost:
             raise ConnectionResetError("closed at once")
+        if tls is not None and not tls.verify:
+            try:
+                check_validity(connection.certificate())
+            except ssl.SSLError:
+                connection.abandon()
+                raise
         return connection
 
     # ---- deadlines and the end
@@ -250,6 +272,8 @@ class Host:
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, EgressDenied):
+        return "egress_denied"
     if isinstance(error, socket.gaierror):
         return "dns_failure"
     if isinstance(error, ssl.SSLError):

@@ -14,17 +14,21 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from wsgw.errors import IntegrationFailure
 from wsgw.integrations.circuit import Circuit
 from wsgw.integrations.drive import Parked, current
-from wsgw.integrations.http_connection import Call
+from wsgw.integrations.egress import Egress
+from wsgw.integrations.http_connection import Bounds, Call
 from wsgw.integrations.http_host import Host, PoolLimits
-from wsgw.integrations.http_names import Addresses
-from wsgw.integrations.http_wire import address, after_method, header_block, method, request_bytes
+from wsgw.integrations.http_names import Addresses, Lookup
+from wsgw.integrations.http_tls import Handshake, TlsContexts, TlsOptions
+from wsgw.integrations.http_upload import Upload
+from wsgw.integrations.http_wire import address, after_method, header_block, method, request_bytes, request_head
 from wsgw.integrations.sweep import Sweep
-from wsgw.invocation import IntegrationRequest, Reply
+from wsgw.invocation import IntegrationRequest, Reply, Stream
 
 __all__ = ["HttpPool", "PoolCounts", "Target", "header_block"]
 
@@ -59,8 +63,10 @@ class HttpPool:
     """Sends requests over kept connections. Made inside a running loop; whoever made it closes it.
 
     limit_per_host: most connections to one scheme, name and port; `keepalive`, `connect_timeout`, `dns_ttl` in seconds;
-    `max_response_bytes` bounds one body; `circuit_failures` in a row make a host's calls fail at once (see Circuit).
-    `clock` gives seconds and never goes back.
+    `max_response_bytes` bounds one body, `max_stream_bytes` (0: any) one that is passed on as it comes, in which the
+    backend may be silent for `stream_silence` seconds; `circuit_failures` in a row make a host's calls fail at once
+    (see Circuit). `egress`: where connections may lead; `backend_ca`: more authorities, a PEM file; `ssl`: in place of
+    the system's. `lookup`: as `loop.getaddrinfo`; `clock` gives seconds and never goes back.
     """
 
     def __init__(
@@ -72,24 +78,38 @@ class HttpPool:
         connect_timeout: float = 5.0,
         circuit_failures: int = 20,
         dns_ttl: float = 30.0,
+        max_stream_bytes: int = 0,
+        stream_silence: float = 300.0,
+        egress: Egress | None = None,
+        backend_ca: str = "",
         ssl: ssl.SSLContext | None = None,
+        lookup: Lookup | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._limits = PoolLimits(limit_per_host, keepalive, connect_timeout, max_response_bytes)
+        bounds = Bounds(max_response_bytes, max_stream_bytes, stream_silence)
+        self._limits = PoolLimits(limit_per_host, keepalive, connect_timeout, bounds, egress or Egress())
         self._circuit_failures = circuit_failures
         self._dns_ttl = dns_ttl
-        self._ssl = ssl
+        self._tls = TlsContexts(ssl, backend_ca)
+        self._lookup = lookup or self._loop.getaddrinfo
         self._clock = clock
         self._sweep = Sweep(self._loop, clock)
         self._closed = False
         # A host lives as long as a target, a connection or a call of it does.
-        self._hosts: WeakValueDictionary[tuple[str, str, int], Host] = WeakValueDictionary()
+        self._hosts: WeakValueDictionary[tuple[str, int, Handshake | None], Host] = WeakValueDictionary()
         self._targets = lru_cache(_KNOWN_URLS)(self._target)
 
-    def target(self, url: str) -> Target:
-        """What `send_to` needs of an absolute http or https URL. Raises ApiConfigurationError."""
-        return self._targets(url)
+    def target(self, url: str, tls: TlsOptions | None = None, via: str = "") -> Target:
+        """What `send_to` needs of an absolute http or https URL. Raises ApiConfigurationError.
+
+        via: the scheme, host and port (`http://10.0.0.7:8080`) that connections go to in place of the URL's, which
+        still gives the Host header and the name in TLS. TLS it is where either says https; the port is the URL's where
+        `via` has none.
+        """
+        if tls is None and not via:
+            return self._targets(url)
+        return self._target(url, tls, via)
 
     async def send(self, request: IntegrationRequest) -> Reply:
         """Send `request` and give the whole answer: status, body, headers as received (Latin-1), repeats included.
@@ -101,27 +121,52 @@ class HttpPool:
         headers = header_block(request.headers)
         return await self.send_to(self._targets(request.url), request.method, headers, request.body, request.timeout)
 
-    async def send_to(self, target: Target, verb: str, headers: bytes, body: bytes, timeout: float) -> Reply:
-        """As `send`, with what is constant prepared: `headers` is of `header_block`, `timeout` in seconds."""
+    async def send_to(
+        self,
+        target: Target,
+        verb: str,
+        headers: bytes,
+        body: bytes,
+        timeout: float,
+        stream: Stream | None = None,
+        streams: bool = False,
+    ) -> Reply:
+        """As `send`, with what is constant prepared: `headers` is of `header_block`, `timeout` in seconds.
+
+        stream: the body's rest behind `body`, of `stream.length` bytes with it. It is written as it comes and never
+        sent again; `timeout` counts from its last piece, and does not run while the client keeps the backend waiting.
+        A GatewayError that it raises ends the call. However the call ends, `stream` is used up or cancelled.
+        streams: an answer whose body is not there at once is given as soon as its head is, with a `stream`; `timeout`
+        is that of the head then. Whoever does not take all of `Reply.stream` cancels it.
+        """
         if self._closed:
             raise IntegrationFailure(detail="pool_closed")
         how = method(verb)
         deadline = self._clock() + max(timeout, _SHORTEST_TIMEOUT)
-        payload = request_bytes(how, target.after_method, headers, body)
         drive = current()
         future: asyncio.Future[Reply] | Parked[Reply]
         future = self._loop.create_future() if drive is None else Parked(drive, self._loop)
-        call = Call(payload, how.is_head, how.repeatable, deadline, future)
+        if stream is None:
+            payload = request_bytes(how, target.after_method, headers, body)
+            call = Call(payload, how.is_head, how.repeatable, deadline, future, streams)
+        else:
+            payload = request_head(how, target.after_method, headers, body, stream.length)
+            upload = Upload(stream, len(body), max(timeout, _SHORTEST_TIMEOUT))
+            call = Call(payload, how.is_head, False, deadline, future, streams, upload)
         if deadline < self._sweep.next:
             self._sweep.watch(deadline)
-        target.host.submit(call)
         try:
+            target.host.submit(call)
             return await future
         except asyncio.CancelledError:
             target.host.abandon(call)
             if isinstance(future, asyncio.Future) and future.done() and not future.cancelled():
                 future.exception()  # seen: it came in the turn in which the caller went away
             raise
+        finally:
+            # The answer may be one that goes on while the rest is written.
+            if call.upload is not None and call.answer is None:
+                call.upload.stop()
 
     def counts(self) -> PoolCounts:
         """Of all hosts together."""
@@ -144,19 +189,19 @@ class HttpPool:
             await host.close()
         self._sweep.stop()
 
-    def _target(self, url: str) -> Target:
+    def _target(self, url: str, tls: TlsOptions | None = None, via: str = "") -> Target:
         where = address(url)
-        key = (where.scheme, where.host, where.port)
+        name, port, secure = where.host, where.port, where.scheme == "https"
+        if via:
+            link = address(via)
+            name, secure = link.host, secure or link.scheme == "https"
+            port = link.port if urlsplit(via).port else port
+        handshake = self._tls.handshake(tls, where.host) if secure else None
+        key = (name, port, handshake)
         host = self._hosts.get(key)
         if host is None:
-            tls = self._tls() if where.scheme == "https" else None
-            addresses = Addresses(where.host, where.port, self._loop.getaddrinfo, self._dns_ttl, self._clock)
+            addresses = Addresses(name, port, self._lookup, self._dns_ttl, self._clock)
             circuit = Circuit(self._circuit_failures, self._clock)
-            host = Host(where.host, addresses, tls, self._limits, self._sweep, circuit)
+            host = Host(name, addresses, handshake, self._limits, self._sweep, circuit)
             self._hosts[key] = host
         return Target(host, after_method(where), where.authority, where.request_target)
-
-    def _tls(self) -> ssl.SSLContext:
-        if self._ssl is None:
-            self._ssl = ssl.create_default_context()
-        return self._ssl

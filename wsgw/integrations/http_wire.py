@@ -154,6 +154,14 @@ def after_method(target: Address) -> bytes:
     return f" {target.request_target} HTTP/1.1\r\nHost: {target.authority}\r\n".encode("ascii")
 
 
+def request_head(how: Method, rest: bytes, headers: bytes, body: bytes, length: int | None) -> bytes:
+    """A request whose body goes on behind `body`, `length` bytes in all; in chunks where that is not known."""
+    if length is not None:
+        return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (how.token, rest, headers, length, body)
+    chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+    return b"%b%b%bTransfer-Encoding: chunked\r\n\r\n%b" % (how.token, rest, headers, chunk)
+
+
 def request_bytes(how: Method, rest: bytes, headers: bytes, body: bytes) -> bytes:
     """A whole request. `rest` is of `after_method`, `headers` of `header_block`."""
     if body or how.sized:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import orjson
 
 from wsgw.errors import FunctionError, GatewayError, IntegrationFailure, IntegrationTimeout
-from wsgw.integrations.proxy_result import proxy_reply
+from wsgw.integrations.proxy_result import Answer, proxy_reply
 from wsgw.invocation import IntegrationRequest, Reply
 
 #: No wait of the SDK's own ends before the integration's: Lambda itself allows 15 minutes.
@@ -114,17 +114,24 @@ class LambdaClients:
 
 
 class LambdaIntegration:
-    """Calls the Lambda function that a request names, with the request's event. Its answer is a proxy result."""
+    """Calls the Lambda function that a request names, with the request's event.
 
-    def __init__(self, clients: LambdaClients) -> None:
+    `answer` reads the function's result with the help of the request's `target`; without it the result is read as
+    WebSocket APIs do, by the event's type.
+    """
+
+    def __init__(self, clients: LambdaClients, answer: Answer | None = None) -> None:
         self._clients = clients
+        self._answer = answer
 
     async def invoke(self, request: IntegrationRequest) -> Reply:
-        """Raises what LambdaClients.invoke raises, and FunctionError for a result that is no proxy result."""
+        """Raises what LambdaClients.invoke raises, and what `answer` does for a result that it cannot use."""
         event = request.event
         if event is None:
             raise GatewayError(detail=f"lambda {request.url}: a request without an event")
         result = await self._clients.invoke(request.url, orjson.dumps(event), request.timeout)
+        if self._answer is not None:
+            return self._answer(result, request.target)
         return proxy_reply(result, event["requestContext"]["eventType"])
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from wsgw.errors import DefinitionError, FunctionError, GatewayError, IntegrationTimeout
 from wsgw.integrations.handler_context import BlockingConnections, Connections, Context, Handler, HandlerConnections
-from wsgw.integrations.proxy_result import proxy_reply
+from wsgw.integrations.proxy_result import Answer, proxy_reply
 from wsgw.invocation import IntegrationRequest, Reply
 
 log = logging.getLogger("wsgw.python")
@@ -30,11 +30,14 @@ _THREADS = 32
 
 
 class PythonIntegration:
-    """Calls one handler, as `load_handler` gives it."""
+    """Calls one handler, as `load_handler` gives it. `answer`: as LambdaIntegration has it."""
 
-    def __init__(self, handler: Handler, connections: Connections, name: str = "") -> None:
+    def __init__(
+        self, handler: Handler, connections: Connections, name: str = "", answer: Answer | None = None
+    ) -> None:
         self._handler = handler
         self._connections = connections
+        self._answer = answer
         self._name = name or _name_of(handler)
         self._async_connections = HandlerConnections(connections)
         # Its threads end when nothing refers to it any more: a new deployment has integrations of its own.
@@ -50,7 +53,8 @@ class PythonIntegration:
         if event is None:
             raise GatewayError(detail=f"python {self._name}: a request without an event")
         # Read before the call: the event is the handler's own, to change as it likes.
-        event_type, request_id = event["requestContext"]["eventType"], event["requestContext"]["requestId"]
+        context = event["requestContext"]
+        event_type, request_id = context.get("eventType", "REQUEST"), context["requestId"]
         deadline = asyncio.timeout(request.timeout)
         try:
             async with deadline:
@@ -65,6 +69,8 @@ class PythonIntegration:
                 raise self._failed(request_id, type(error).__name__) from error
         if deadline.expired():
             raise IntegrationTimeout(detail=f"python {self._name}")
+        if self._answer is not None:
+            return self._answer(result, request.target)
         return proxy_reply(result, event_type)
 
     async def _call(self, event: dict[str, Any], request_id: str, timeout: float) -> Any:

@@ -11,12 +11,16 @@ from __future__ import annotations
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from wsgw.errors import FunctionError
 from wsgw.invocation import EventType, Reply
+
+#: Reads a function's result (JSON, or what a Python handler returned) with the help of the request's `target`.
+Answer = Callable[[Any, Any], Reply]
 
 # RFC 9110 §5.1 (a token) and §5.5, less the control characters that would end a line or the text.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -32,12 +36,12 @@ def proxy_reply(payload: bytes | dict[str, Any] | None, event_type: EventType) -
     """
     if event_type == "DISCONNECT":
         return Reply(200)
-    result = _parsed(payload) if isinstance(payload, bytes) else payload
+    result = parsed(payload) if isinstance(payload, bytes) else payload
     if event_type == "MESSAGE":
         return _message_reply(result) if isinstance(result, dict) else Reply(200)
     if not isinstance(result, dict):
-        raise FunctionError(detail=f"the result is {_kind(result)}, not an object with a statusCode")
-    status = _status(result)
+        raise FunctionError(detail=f"the result is {kind(result)}, not an object with a statusCode")
+    status = status_of(result)
     if status is None:
         raise FunctionError(detail="the result has no statusCode from 200 to 599")
     return Reply(status, _body(result), _headers(result))
@@ -52,10 +56,11 @@ def _message_reply(result: dict[str, Any]) -> Reply:
         for name, value in headers.items()
         if isinstance(name, str) and name.lower() == "content-type" and isinstance(value, str)
     ]
-    return Reply(_status(result) or 200, _body(result), types)
+    return Reply(status_of(result) or 200, _body(result), types)
 
 
-def _parsed(payload: bytes) -> Any:
+def parsed(payload: bytes) -> Any:
+    """A result's JSON; None for no text at all. Raises FunctionError."""
     if not payload:
         return None
     try:
@@ -64,11 +69,12 @@ def _parsed(payload: bytes) -> Any:
         raise FunctionError(detail="the result is not JSON") from error
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
+    """What `value` is, for messages to the log: never the value itself."""
     return "null" if value is None else type(value).__name__
 
 
-def _status(result: dict[str, Any]) -> int | None:
+def status_of(result: Mapping[str, Any]) -> int | None:
     """The status as a number, given as one or as its digits; None where it is neither."""
     text = str(int(given)) if isinstance(given := result.get("statusCode"), int) else given
     return int(text) if isinstance(text, str) and _STATUS.fullmatch(text) else None
@@ -79,7 +85,7 @@ def _body(result: dict[str, Any]) -> bytes:
     if body is None:
         return b""
     if not isinstance(body, str):
-        raise FunctionError(detail=f"the result's body is {_kind(body)}, not a string")
+        raise FunctionError(detail=f"the result's body is {kind(body)}, not a string")
     if result.get("isBase64Encoded") is not True:
         return body.encode("utf-8", "replace")
     try:
@@ -94,9 +100,9 @@ def _headers(result: dict[str, Any]) -> list[tuple[str, str]]:
     for name, values in _member(result, "multiValueHeaders").items():
         if not isinstance(values, list):
             raise FunctionError(detail="a member of multiValueHeaders is not a list")
-        several += [_header(name, value) for value in values if value is not None]
+        several += [single_header(name, value) for value in values if value is not None]
     known = {(name.lower(), value) for name, value in several}
-    single = [_header(name, value) for name, value in _member(result, "headers").items() if value is not None]
+    single = [single_header(name, value) for name, value in _member(result, "headers").items() if value is not None]
     return [pair for pair in single if (pair[0].lower(), pair[1]) not in known] + several
 
 
@@ -105,17 +111,18 @@ def _member(result: dict[str, Any], name: str) -> dict[str, Any]:
     if member is None:
         return {}
     if not isinstance(member, dict):
-        raise FunctionError(detail=f"the result's {name} is {_kind(member)}, not an object")
+        raise FunctionError(detail=f"the result's {name} is {kind(member)}, not an object")
     return member
 
 
-def _header(name: Any, value: Any) -> tuple[str, str]:
+def single_header(name: Any, value: Any) -> tuple[str, str]:
+    """One header of a result as text. Raises FunctionError for what no header can be."""
     if isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, (str, int, float)):
         text = str(value)
     else:
-        raise FunctionError(detail=f"a header's value is {_kind(value)}")
+        raise FunctionError(detail=f"a header's value is {kind(value)}")
     # The name and value are not repeated here: details go to the log, and this is where secrets are.
     if not isinstance(name, str) or not _NAME.fullmatch(name) or not _VALUE.fullmatch(text):
         raise FunctionError(detail="a header has characters that no header may have")

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import re
+
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import DEFAULT_KEY, Integration, Route
-from wsgw.errors import NotFound
+from wsgw.errors import DefinitionError, NotFound
 from wsgw.ids import api_tag
+from wsgw.integrations.backends import Backends
+from wsgw.integrations.base import Invoker
+from wsgw.integrations.http import HttpIntegration
+from wsgw.integrations.http_events import events_of_1_0, events_of_2_0
+from wsgw.integrations.http_results import reply_of_1_0, reply_of_2_0
+from wsgw.integrations.lambda_ import LambdaIntegration
+from wsgw.integrations.local import PythonIntegration, load_handler
 from wsgw.invocation import Headers, HttpInvocation
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
-from wsgw.live.route_steps import live_route, throttles
+from wsgw.live.route_steps import live_route, throttles, timeout_of
 from wsgw.live.route_table import LiveHttpStage
+from wsgw.live.stages import UNNAMED_STAGE
+from wsgw.mapping.http_parameters import ResponseMapping, compile_request_mapping, compile_response_mappings
+from wsgw.mapping.parameters import stage_variables_in
+from wsgw.pipeline.forward import http_lines
+from wsgw.pipeline.http_answer import answer_as_it_came, map_answer
+from wsgw.pipeline.http_cors import cors_preflight, cors_settle
+from wsgw.pipeline.http_function import map_to_http_event
+from wsgw.pipeline.http_proxy import (
+    RequestTarget,
+    behind,
+    filled,
+    map_parameters_to_http_backend,
+    map_to_http_backend,
+    placeholders,
+)
+from wsgw.pipeline.integrate import integrate
 from wsgw.pipeline.refuse_http import http_reply
 from wsgw.pipeline.run import Step
+
+_VARIABLE = re.compile(r"\{([^{}]+?)\+?\}")
 
 
 def compile_http_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
@@ -27,11 +54,18 @@ def compile_http_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live.unmatched = parts.metrics.route(api.id, stage.name, "")
     live.is_rest = False
     live.not_found = NotFound
-    live.preflight = None
+    live.preflight = live.settle = None
+    if api.cors is not None:
+        try:
+            live.preflight, live.settle = cors_preflight(api.cors), cors_settle(api.cors)
+        except ValueError as error:
+            raise DefinitionError([f"apis.{api.id}: {error}"]) from error
     live.refuse = http_reply
     live.ids = http_ids
-    live.settle = None
-    routes = {key: live_route(api, stage, route, parts, steps_for) for key, route in api.routes.items()}
+    routes = {
+        key: live_route(api, stage, route, parts, steps_for, streams=_streams(route))
+        for key, route in api.routes.items()
+    }
     live.default = routes.pop(DEFAULT_KEY, None)
     live.paths = PathTable(routes.values(), rest=False)
     return live
@@ -45,10 +79,78 @@ def http_ids(invocation: HttpInvocation) -> Headers:
 def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:
     """The steps that `route` needs, in API Gateway's order. Raises ValueError for what cannot be made ready."""
     steps = throttles(api, stage, route, parts)
-    if route.integration is not None:
-        steps += _integration_steps(api, stage, route, route.integration, parts)
+    integration = route.integration
+    if integration is None:
+        raise ValueError("the route has no integration; give it one")
+    if integration.subtype is not None:
+        steps += _action_steps(stage, integration, parts)
+    elif integration.type == "HTTP_PROXY":
+        steps += _backend_steps(stage, route, integration, parts)
+    elif integration.type in ("AWS_PROXY", "PYTHON"):
+        steps += _function_steps(stage, integration, parts)
+    else:
+        raise ValueError(f"HTTP APIs have no {integration.type} integrations; use HTTP_PROXY or AWS_PROXY")
+    steps.append(_answer_step(integration))
     return tuple(steps)
 
 
-def _integration_steps(api: Api, stage: Stage, route: Route, integration: Integration, parts: Parts) -> list[Step]:
-    raise ValueError(f"{integration.type} integrations of HTTP APIs are not served by this version")
+def _streams(route: Route) -> bool:
+    """Whether no step needs the request's body whole."""
+    integration = route.integration
+    if integration is None or integration.type != "HTTP_PROXY":
+        return False
+    return not any("request.body" in value for value in integration.request_parameters.values())
+
+
+def _backend_steps(stage: Stage, route: Route, integration: Integration, parts: Parts) -> list[Step]:
+    private = integration.connection_type == "VPC_LINK"
+    url = stage_variables_in(integration.uri)(stage.variables)
+    target = Backends(parts.http_pool, parts.settings).target(integration, stage, url)
+    request_target: RequestTarget | None = None
+    if private:
+        # The path of a load balancer's requests has the stage, unless that has no name.
+        request_target = behind(target.request_target, "" if stage.name == UNNAMED_STAGE else f"/{stage.name}")
+    elif route.key == DEFAULT_KEY:
+        if names := placeholders(url):
+            raise ValueError(f"{{{names[0]}}} in the integration's URL: a $default route has no path variables")
+        request_target = behind(target.request_target)
+    elif placeholders(url):
+        request_target = filled(target.request_target, _VARIABLE.findall(route.key))
+    timeout, lines = timeout_of(stage, integration), http_lines()
+    streams = not any(mapping.needs_body for mapping in _response_mappings(integration).values())
+    mapping = compile_request_mapping(integration.request_parameters)
+    if mapping is None:
+        step = map_to_http_backend(target, request_target, integration.method, timeout, lines, streams=streams)
+    else:
+        step = map_parameters_to_http_backend(
+            target, request_target, integration.method, timeout, lines, mapping, streams=streams
+        )
+    return [step, integrate(HttpIntegration(parts.http_pool))]
+
+
+def _function_steps(stage: Stage, integration: Integration, parts: Parts) -> list[Step]:
+    uri = stage_variables_in(integration.uri)(stage.variables)
+    of_2_0 = integration.type == "PYTHON" or integration.payload_format_version == "2.0"
+    event = (events_of_2_0 if of_2_0 else events_of_1_0)(parts.settings.account_id)
+    answer = reply_of_2_0 if of_2_0 else reply_of_1_0
+    mapping = compile_request_mapping(integration.request_parameters)
+    invoker: Invoker
+    if integration.type == "PYTHON":
+        handler = parts.handlers.get(uri) or load_handler(uri, parts.base)
+        invoker = PythonIntegration(handler, parts.connections, answer=answer)
+    else:
+        invoker = LambdaIntegration(parts.lambda_clients, answer)
+    return [map_to_http_event(uri, timeout_of(stage, integration), event, mapping), integrate(invoker)]
+
+
+def _action_steps(stage: Stage, integration: Integration, parts: Parts) -> list[Step]:
+    raise ValueError(f"the action {integration.subtype} is not served by this version")
+
+
+def _answer_step(integration: Integration) -> Step:
+    mappings = _response_mappings(integration)
+    return map_answer(mappings) if mappings else answer_as_it_came()
+
+
+def _response_mappings(integration: Integration) -> dict[int, ResponseMapping]:
+    return compile_response_mappings(integration.response_parameters)

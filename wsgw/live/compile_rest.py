@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from wsgw.definitions.api import Api, Stage
-from wsgw.definitions.route import Integration, Route
+from wsgw.definitions.route import Route
 from wsgw.errors import MissingAuthenticationToken
 from wsgw.ids import api_tag
-from wsgw.integrations.http import HttpIntegration
 from wsgw.invocation import Headers, HttpInvocation
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
-from wsgw.live.route_steps import live_route, throttles, timeout_of
+from wsgw.live.rest_integrations import integration_steps, streams
+from wsgw.live.route_steps import deployment_id, live_route, log_line, throttles
 from wsgw.live.route_table import LiveHttpStage
-from wsgw.mapping.parameters import stage_variables_in
-from wsgw.pipeline.forward import rest_lines
-from wsgw.pipeline.integrate import integrate
+from wsgw.mapping.rest_parameters import required_request_parameters
+from wsgw.pipeline.compression import compressor, decode_body
 from wsgw.pipeline.refuse_rest import rest_refuser
-from wsgw.pipeline.rest_proxy import map_rest_answer, map_to_rest_proxy
 from wsgw.pipeline.run import Step
+from wsgw.pipeline.validate import required, validate_body
+
+#: What a decoded body may have where the stage sets no limit.
+_LARGEST_BODY = 10_485_760
 
 
 def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
@@ -25,10 +27,12 @@ def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live = LiveHttpStage()
     live.api_id = api.id
     live.api_tag = api_tag(api.id)
+    live.account_id = parts.settings.account_id
+    live.deployment_id = deployment_id(api)
     live.stage = stage.name
     live.stage_variables = stage.variables
     live.limits = stage.limits
-    live.log_line = None
+    live.log_line = log_line(stage, "REST")
     live.unmatched = parts.metrics.route(api.id, stage.name, "")
     live.is_rest = True
     live.default = None
@@ -36,8 +40,11 @@ def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live.preflight = None
     live.refuse = rest_refuser(api.gateway_responses)
     live.ids = rest_ids
-    live.settle = None
-    routes = [live_route(api, stage, route, parts, steps_for, streams=_streams(route)) for route in api.routes.values()]
+    minimum = api.minimum_compression_size
+    live.settle = None if minimum is None else compressor(minimum)
+    routes = [
+        live_route(api, stage, route, parts, steps_for, streams=streams(api, route)) for route in api.routes.values()
+    ]
     live.paths = PathTable(routes, rest=True)
     return live
 
@@ -49,25 +56,27 @@ def rest_ids(invocation: HttpInvocation) -> Headers:
 
 def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:
     """The steps that `route` needs, in API Gateway's order. Raises ValueError for what cannot be made ready."""
+    if route.integration is None:
+        raise ValueError("the method has no integration")
     steps = throttles(api, stage, route, parts)
-    if route.integration is not None:
-        steps += _integration_steps(api, stage, route, route.integration, parts)
+    if api.minimum_compression_size is not None:
+        steps.append(decode_body(stage.limits.payload_bytes or _LARGEST_BODY))
+    steps += _validation(api, route)
+    steps += integration_steps(api, stage, route, route.integration, parts)
     return tuple(steps)
 
 
-def _streams(route: Route) -> bool:
-    """Whether no step needs the request's body whole."""
-    integration = route.integration
-    return integration is not None and integration.type == "HTTP_PROXY" and route.validator is None
-
-
-def _integration_steps(api: Api, stage: Stage, route: Route, integration: Integration, parts: Parts) -> list[Step]:
-    if integration.type == "HTTP_PROXY":
-        url = stage_variables_in(integration.uri)(stage.variables)
-        target = parts.http_pool.target(url)
-        return [
-            map_to_rest_proxy(target, integration.method, timeout_of(stage, integration), rest_lines(api.id)),
-            integrate(HttpIntegration(parts.http_pool)),
-            map_rest_answer(),
-        ]
-    raise ValueError(f"{integration.type} integrations of REST APIs are not served by this version")
+def _validation(api: Api, route: Route) -> list[Step]:
+    """Parameters first, then the body, as far as the method's validator asks for it."""
+    steps: list[Step] = []
+    validator = route.validator
+    if validator is None:
+        return steps
+    if validator.validate_request_parameters and any(route.request_parameters.values()):
+        steps.append(required(required_request_parameters(route.request_parameters)))
+    if validator.validate_request_body and route.request_models:
+        missing = sorted(set(route.request_models.values()) - api.models.keys())
+        if missing:
+            raise ValueError(f"request model {missing[0]!r} is not part of the API")
+        steps.append(validate_body({kind: api.models[name] for kind, name in route.request_models.items()}))
+    return steps

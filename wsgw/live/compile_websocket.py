@@ -42,6 +42,8 @@ def compile_websocket_stage(api: Api, stage: Stage, parts: Parts) -> LiveSocketS
     live = LiveSocketStage()
     live.api_id = api.id
     live.api_tag = api_tag(api.id)
+    live.account_id = parts.settings.account_id
+    live.deployment_id = ""
     live.stage = stage.name
     live.stage_variables = stage.variables
     live.limits = limits = stage.limits

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsgw.integrations.aws_services import AwsServices
 from wsgw.integrations.handler_context import Connections, Handler
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients
@@ -26,6 +27,7 @@ class Parts:
     metrics: Metrics
     http_pool: HttpPool
     lambda_clients: LambdaClients
+    aws: AwsServices
     connections: Connections
     base: Path
     handlers: Mapping[str, Handler]

@@ -13,6 +13,9 @@ from wsgw.live.route_table import LiveRoute
 
 _NOTHING: Mapping[str, str] = {}
 ANY = "ANY"
+#: Paths that were asked for and are known again: how many, and how long each may be.
+_MOST_KNOWN = 1_024
+_LONGEST_KNOWN = 128
 
 
 class Match(NamedTuple):
@@ -50,19 +53,27 @@ class PathTable:
     def __init__(self, routes: Iterable[LiveRoute], *, rest: bool) -> None:
         self._rest = rest
         self._root = _Node()
-        self._literal: dict[tuple[str, str], Match] = {}
+        self._known: dict[tuple[str, str], Match | None] = {}
         for live in routes:
             method, _, template = live.key.partition(" ")
             self._add(method, template, live)
 
     def find(self, method: str, path: str) -> Match | None:
         """The route for `method` and the raw `path`, which begins with a slash; None where there is none."""
+        key = (method, path)
+        try:
+            return self._known[key]
+        except KeyError:
+            found = self._find(method, path)
+        if len(path) <= _LONGEST_KNOWN:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = found
+        return found
+
+    def _find(self, method: str, path: str) -> Match | None:
         if self._rest and path[-1] == "/":
             path = path.rstrip("/") or "/"
-        # An explicit method on a literal path is always the most specific.
-        found = self._literal.get((method, path))
-        if found is not None:
-            return found
         segments = path[1:].split("/") if path != "/" else []
         values: list[str] = []
         if self._rest:
@@ -92,8 +103,6 @@ class PathTable:
             else:
                 node = node.literal.setdefault(segment, _Node())
         (node.greedy if greedy else node.routes)[method] = _Route(live, tuple(names))
-        if not names and method != ANY:
-            self._literal[method, template] = Match(live, _NOTHING)
 
     def _descend(
         self, node: _Node, method: str, segments: list[str], at: int, values: list[str], *, greedy: bool

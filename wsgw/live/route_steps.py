@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from typing import Final
 
-from wsgw.definitions.api import Api, Stage
+import msgspec
+
+from wsgw.definitions.api import Api, Protocol, Stage
 from wsgw.definitions.route import Integration, Route
 from wsgw.errors import ApiConfigurationError, DefinitionError
 from wsgw.invocation import Invocation
 from wsgw.live.parts import Parts
 from wsgw.live.route_table import LiveRoute
-from wsgw.mapping.log_format import DEFAULT_LOG_FORMAT, compile_log_format
+from wsgw.mapping.log_format import DEFAULT_LOG_FORMATS, compile_log_format
 from wsgw.pipeline.run import Step
 from wsgw.pipeline.throttle import ACCOUNT_KEY, limit_of, throttle
 
 StepsFor = Callable[[Api, Stage, Route, Parts], tuple[Step, ...]]
 #: Integrations whose steps ask for the current task; see integrations/drive.py.
+_DIGITS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _NEED_TASK = frozenset({"AWS_PROXY", "PYTHON", "AWS"})
 
 
@@ -38,6 +43,8 @@ def live_route(
         needs_task=needs_task,
         streams=streams,
         resource_id=route.resource_id,
+        operation_name=route.operation_name or "",
+        unbounded=route.integration is not None and route.integration.response_transfer_mode == "STREAM",
     )
 
 
@@ -59,8 +66,14 @@ def timeout_of(stage: Stage, integration: Integration) -> float:
     return min(integration.timeout_ms, allowed) / 1000
 
 
-def log_line(stage: Stage) -> Callable[[Invocation], str] | None:
+def log_line(stage: Stage, protocol: Protocol = "WEBSOCKET") -> Callable[[Invocation], str] | None:
     """What writes the stage's access log lines; None where there are none."""
     if stage.access_log_format is None:
         return None
-    return compile_log_format(stage.access_log_format or DEFAULT_LOG_FORMAT)
+    return compile_log_format(stage.access_log_format or DEFAULT_LOG_FORMATS[protocol], protocol)
+
+
+def deployment_id(api: Api) -> str:
+    """Six letters or digits that change with the definition: nothing here counts deployments yet."""
+    digest = int.from_bytes(hashlib.blake2b(msgspec.json.encode(api), digest_size=8).digest())
+    return "".join(_DIGITS[digest // 36**place % 36] for place in range(6))

@@ -21,11 +21,23 @@ class LiveRoute:
     """A route bound to its steps. `two_way`: the last step's reply goes back to the client.
 
     needs_task: a step asks for the current task, as libraries and Python handlers may; see integrations/drive.py.
-    Of HTTP and REST APIs: `path` is the key's, `resource_id` a REST API's; `streams`: no step needs the request's body
-    whole, so that a large one may be given as `HttpInvocation.stream`; `two_way` is of no meaning.
+    Of HTTP and REST APIs: `path` is the key's, `resource_id` and `operation_name` a REST API's; `streams`: no step
+    needs the request's body whole, so that a large one may be given as `HttpInvocation.stream`; `unbounded`: answers
+    that are passed on as they come may be of any size; `two_way` is of no meaning.
     """
 
-    __slots__ = ("key", "metrics", "needs_task", "path", "resource_id", "steps", "streams", "two_way")
+    __slots__ = (
+        "key",
+        "metrics",
+        "needs_task",
+        "operation_name",
+        "path",
+        "resource_id",
+        "steps",
+        "streams",
+        "two_way",
+        "unbounded",
+    )
 
     def __init__(
         self,
@@ -37,11 +49,15 @@ class LiveRoute:
         needs_task: bool = False,
         streams: bool = False,
         resource_id: str = "",
+        operation_name: str = "",
+        unbounded: bool = False,
     ) -> None:
         self.key = key
         self.path = key.partition(" ")[2] or key
         self.resource_id = resource_id
+        self.operation_name = operation_name
         self.streams = streams
+        self.unbounded = unbounded
         self.steps = tuple(steps)
         self.metrics = metrics
         self.two_way = two_way
@@ -58,11 +74,24 @@ class LiveRoute:
 class LiveStage:
     """One stage of one API, ready to serve and never changed. `log_line` formats an access log line, or is None.
 
-    `unmatched` counts what finds no route.
+    `unmatched` counts what finds no route. `account_id` is the one in ARNs, `deployment_id` changes with what is
+    deployed (REST).
     """
 
-    __slots__ = ("api_id", "api_tag", "limits", "log_line", "stage", "stage_variables", "unmatched")
+    __slots__ = (
+        "account_id",
+        "api_id",
+        "api_tag",
+        "deployment_id",
+        "limits",
+        "log_line",
+        "stage",
+        "stage_variables",
+        "unmatched",
+    )
 
+    account_id: str
+    deployment_id: str
     api_id: str
     api_tag: bytes
     stage: str

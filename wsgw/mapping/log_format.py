@@ -3,17 +3,18 @@ r"""Access-log formats: one line of text with `$context.…` variables, compiled
 What is unknown or empty is written as `-`. No value can break out of its place: inside double quotes, `"`, `\` and
 control characters are escaped as JSON has them; in a JSON format, what stands outside of quotes becomes a JSON value
 of its own; in an XML format, markup is escaped. Line breaks of every kind are escaped everywhere.
-Source: developer guide, "Set up logging for WebSocket APIs".
+Source: developer guide, "Set up logging for WebSocket APIs", "… for REST APIs" and "… for HTTP APIs".
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
+from wsgw.definitions.api import Protocol
 from wsgw.invocation import Invocation
 from wsgw.mapping.variables import UnknownVariable, Value, context_reader
 
@@ -24,6 +25,22 @@ DEFAULT_LOG_FORMAT: Final = (
     '"stage":"$context.stage","error":"$context.error.responseType",'
     '"integrationLatency":"$context.integrationLatency"}'
 )
+#: What a stage of each protocol logs that asks for a log and gives no format: the service's own JSON formats.
+DEFAULT_LOG_FORMATS: Final[Mapping[Protocol, str]] = {
+    "WEBSOCKET": DEFAULT_LOG_FORMAT,
+    "REST": (
+        '{"requestId":"$context.requestId","extendedRequestId":"$context.extendedRequestId",'
+        '"ip":"$context.identity.sourceIp","caller":"$context.identity.caller","user":"$context.identity.user",'
+        '"requestTime":"$context.requestTime","httpMethod":"$context.httpMethod",'
+        '"resourcePath":"$context.resourcePath","status":"$context.status","protocol":"$context.protocol",'
+        '"responseLength":"$context.responseLength"}'
+    ),
+    "HTTP": (
+        '{"requestId":"$context.requestId","ip":"$context.identity.sourceIp","requestTime":"$context.requestTime",'
+        '"httpMethod":"$context.httpMethod","routeKey":"$context.routeKey","status":"$context.status",'
+        '"protocol":"$context.protocol","responseLength":"$context.responseLength"}'
+    ),
+}
 
 _VARIABLE: Final = re.compile(r"\$context\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)")
 _MAX_LENGTH: Final = 3_072
@@ -33,11 +50,20 @@ _SECRET: Final = "identity.apiKey"
 #: Variables that every invocation has.
 _ALWAYS_SET: Final = frozenset(
     ("requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "eventType", "status", "apiId", "stage")
-)
+) | {"responseLength", "responseLatency", "dataProcessed"}
 #: Variables that nobody else has a say in, and that hold nothing to escape: ids, times, numbers and names of ours.
 _OUR_OWN: Final = frozenset(
     ("requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "eventType", "status", "messageId")
-) | {"error.responseType", "integrationLatency", "integration.latency", "connectedAt", "messageDirection"}
+) | {
+    "error.responseType",
+    "integrationLatency",
+    "integration.latency",
+    "connectedAt",
+    "messageDirection",
+    "dataProcessed",
+    "responseLatency",
+    "responseLength",
+}
 
 Finish = Callable[[Value], str]
 
@@ -46,11 +72,11 @@ class LogFormatError(ValueError):
     """A text that is no access-log format."""
 
 
-def compile_log_format(text: str) -> Callable[[Invocation], str]:
-    """Writes the line, without its end, that `text` makes of an invocation. Raises LogFormatError."""
+def compile_log_format(text: str, protocol: Protocol = "WEBSOCKET") -> Callable[[Invocation], str]:
+    """Writes the line, without its end, that `text` makes of an invocation of `protocol`. Raises LogFormatError."""
     _check(text)
     pieces, names, finishers = _split(text)
-    readers = [_reader(name) for name in names]
+    readers = [_reader(name, protocol) for name in names]
     if all(finish is _in_quotes for finish in finishers):
         return _quoted_line(pieces, names, readers)
     slots = tuple(zip(readers, finishers, pieces[1:], strict=True))
@@ -97,9 +123,9 @@ def _or_dash(read: Callable[[Invocation], Value]) -> Callable[[Invocation], Valu
     return value_or_dash
 
 
-def _reader(name: str) -> Callable[[Invocation], Value]:
+def _reader(name: str, protocol: Protocol) -> Callable[[Invocation], Value]:
     try:
-        return context_reader(name)
+        return context_reader(name, protocol)
     except UnknownVariable:
         return lambda invocation: None
 

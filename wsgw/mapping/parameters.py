@@ -68,7 +68,7 @@ def compile_parameters(mapping: Mapping[str, str], lifecycle: bool) -> Callable[
             if not values:
                 continue
             if place == "header":
-                parameters.headers.extend([(name, _safe(name, value)) for value in values])
+                parameters.headers.extend([(name, safe_header(name, value)) for value in values])
             elif place == "querystring":
                 parameters.query.extend([(name, value) for value in values])
             else:
@@ -201,12 +201,13 @@ def _from_body(tail: str) -> Source:
     def values(invocation: Invocation) -> Sequence[str]:
         document = document_of(invocation)
         value = None if document is NOT_JSON else path.get(document)
-        return () if value is None else (_text(value),)
+        return () if value is None else (value_text(value),)
 
     return values
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A value of a JSON document as a parameter has it. Raises ApiConfigurationError where it is nested too deeply."""
     if not isinstance(value, (dict, list)):
         return java_text(value)
     try:
@@ -216,7 +217,8 @@ def _text(value: Any) -> str:
         raise ApiConfigurationError(detail=f"a mapped parameter is nested too deeply: {error}") from error
 
 
-def _safe(name: str, value: str) -> str:
+def safe_header(name: str, value: str) -> str:
+    """`value`, which is for the header `name`. Raises ApiConfigurationError where it would end that header."""
     if _UNSAFE.search(value):
         raise ApiConfigurationError(detail=f"the value mapped to header {name} has control characters")
     return value

@@ -103,25 +103,37 @@ def with_query(target: Target, raw_query: str) -> Target:
 _REMAPPED = frozenset(
     ("authorization", "connection", "content-length", "date", "host", "max-forwards", "server", "user-agent")
 ) | {"www-authenticate", "x-amzn-requestid"}
-_DROPPED_ANSWERS = frozenset(("transfer-encoding", "content-encoding", "via", "keep-alive", "upgrade", "trailer"))
+#: Not Content-Encoding: the body still is in it, and a client that is not told cannot read it.
+_DROPPED_ANSWERS = frozenset(("transfer-encoding", "via", "keep-alive", "proxy-connection", "upgrade", "trailer"))
 _NAMES: dict[str, str] = {}
+_CONTENT_TYPE = "Content-Type"
 
 
 def rest_answer_headers(headers: Headers) -> list[tuple[str, str]]:
-    """A backend's headers as an HTTP_PROXY integration of a REST API gives them. Recorded on the service."""
+    """A backend's headers as an HTTP_PROXY integration of a REST API gives them. Recorded on the service.
+
+    An answer that has no Content-Type is given one.
+    """
     kept = []
+    untyped = True
     for name, value in headers:
         known = _NAMES.get(name)
         if known is None:
             known = _answer_name(name)
         if known:
             kept.append((known, value))
+            if known is _CONTENT_TYPE:
+                untyped = False
+    if untyped:
+        kept.append((_CONTENT_TYPE, "application/json"))
     return kept
 
 
 def _answer_name(name: str) -> str:
     lower = name.lower()
     known = "" if lower in _DROPPED_ANSWERS else f"x-amzn-Remapped-{name}" if lower in _REMAPPED else name
+    if lower == "content-type":
+        known = _CONTENT_TYPE
     if len(_NAMES) < 4096:
         _NAMES[name] = known
     return known

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from wsgw.definitions.route import ContentHandling
 from wsgw.integrations.http_pool import Target
 from wsgw.invocation import HttpInvocation, IntegrationRequest, Invocation, Reply
 from wsgw.pipeline.forward import ForwardedLines, rest_answer_headers, with_query
+from wsgw.pipeline.rest_content import converted, request_conversion
+from wsgw.pipeline.rest_headers import field_lines
+from wsgw.pipeline.rest_request import MappedRequest, Parameters, target_for
+from wsgw.pipeline.rest_url import PathTemplate, with_host
 from wsgw.pipeline.run import Step
 
 _NONE: frozenset[str] = frozenset()
@@ -27,6 +34,50 @@ def map_to_rest_proxy(target: Target, method: str, timeout: float, lines: Forwar
             True,
             with_query(target, invocation.raw_query),
         )
+
+    return step
+
+
+def map_parameters_to_rest_proxy(
+    target: Target, method: str, timeout: float, lines: ForwardedLines, parameters: Parameters
+) -> Step:
+    """The request with mapped headers in place of the client's, the path's names filled in, and mapped query behind."""
+    path = PathTemplate(target.request_target)
+
+    async def step(invocation: Invocation) -> None:
+        assert isinstance(invocation, HttpInvocation)
+        found = parameters(invocation)
+        headers = found.headers
+        to = target_for(target, path, MappedRequest(b"", (), found.query, found.path), invocation.raw_query)
+        names = frozenset([name.lower() for name, _ in headers])
+        if "host" in names:
+            to = with_host(to, next(value for name, value in headers if name.lower() == "host"))
+            headers = [(name, value) for name, value in headers if name.lower() != "host"]
+        block = lines(invocation, names)
+        invocation.request = IntegrationRequest(
+            invocation.method if method == "ANY" else method,
+            "",
+            (),
+            invocation.body,
+            timeout,
+            None,
+            block + field_lines(headers) if headers else block,
+            invocation.stream,
+            True,
+            to,
+        )
+
+    return step
+
+
+def convert_proxied_body(handling: ContentHandling, binary: Callable[[str | None], bool]) -> Step:
+    """contentHandling of an HTTP_PROXY integration; without it bodies pass as they are, whatever they are."""
+
+    async def step(invocation: Invocation) -> None:
+        assert isinstance(invocation, HttpInvocation)
+        assert invocation.stream is None
+        kind = invocation.fields.first("content-type")
+        invocation.body = converted(invocation.body, request_conversion(handling, binary=binary(kind)), None)
 
     return step
 

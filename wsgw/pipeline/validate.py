@@ -1,20 +1,34 @@
-"""The validate step: a message against the model that the route's model selection expression picks."""
+"""The validate steps: what a route requires is there, and a body is what a model allows.
+
+Of a message, the model selection expression picks the model; of a request to a REST API, its Content-Type.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import jsonschema_rs
 
 from wsgw.definitions.model import Model
 from wsgw.errors import BadRequestBody
-from wsgw.invocation import NOT_JSON, Invocation
+from wsgw.invocation import NOT_JSON, HttpInvocation, Invocation
+from wsgw.mapping.media_types import first_of
+from wsgw.mapping.request_body import request_document
 from wsgw.mapping.selection import choose, document_of
 from wsgw.pipeline.run import Step
 
+Check = Callable[[Any], str | None]
 
-def required(check: Callable[[Invocation], None]) -> Step:
+#: Faults that one answer lists; a large body may have any number.
+_MOST_FAULTS: Final = 8
+#: What REST APIs say; WebSocket APIs word it otherwise.
+_INVALID_BODY: Final = "Invalid request body"
+_TOO_DEEP: Final = "nested too deeply to be checked"
+
+
+def required(check: Callable[[Any], None]) -> Step:
     """Refuse an invocation without the parameters that its route declares as required. Raises BadRequestParameters."""
 
     async def step(invocation: Invocation) -> None:
@@ -23,20 +37,40 @@ def required(check: Callable[[Invocation], None]) -> Step:
     return step
 
 
-def schema_check(model: Model) -> Callable[[Any], str | None]:
+def schema_check(model: Model) -> Check:
     """Gives a document's first fault against `model` (JSON Schema draft 4), or None. ValueError: a bad schema."""
-    # Faults go to logs, which repeat nothing of a message.
-    validator = jsonschema_rs.Draft4Validator(
-        model.schema, validate_formats=True, retriever=_nothing_outside, mask="the value"
-    )
+    validator = _validator(model)
 
     def check(document: Any) -> str | None:
         for fault in validator.iter_errors(document):
-            path = "/".join(str(part) for part in fault.instance_path)
-            return f"[{path or '$'}] {fault.message}"
+            return _text(fault)
         return None
 
     return check
+
+
+def body_check(model: Model) -> Check:
+    """As `schema_check`, but gives the faults as `$context.error.validationErrorString` has them: `[one, two]`."""
+    validator = _validator(model)
+
+    def check(document: Any) -> str | None:
+        if validator.is_valid(document):
+            return None
+        return f"[{', '.join(map(_text, islice(validator.iter_errors(document), _MOST_FAULTS)))}]"
+
+    return check
+
+
+def _validator(model: Model) -> jsonschema_rs.Draft4Validator:
+    # Faults go to logs, which repeat nothing of a message.
+    return jsonschema_rs.Draft4Validator(
+        model.schema, validate_formats=True, retriever=_nothing_outside, mask="the value"
+    )
+
+
+def _text(fault: jsonschema_rs.ValidationError) -> str:
+    path = "/".join(str(part) for part in fault.instance_path)
+    return f"[{path or '$'}] {fault.message}"
 
 
 def _nothing_outside(uri: str) -> Any:
@@ -44,7 +78,7 @@ def _nothing_outside(uri: str) -> Any:
     raise ValueError(f"a model refers to {uri}, which is not part of the definition")
 
 
-def validate(select: Callable[[Invocation], str], models: Mapping[str, Callable[[Any], str | None]]) -> Step:
+def validate(select: Callable[[Invocation], str], models: Mapping[str, Check]) -> Step:
     """Refuse a message that its model does not allow, or for which no model is found. Raises BadRequestBody.
 
     select: gives the key in `models`; `$default` is what any other key finds.
@@ -61,8 +95,35 @@ def validate(select: Callable[[Invocation], str], models: Mapping[str, Callable[
         try:
             fault = check(document)
         except ValueError:
-            fault = "nested too deeply to be checked"
+            fault = _TOO_DEEP
         if fault is not None:
             raise BadRequestBody(detail=fault)
+
+    return step
+
+
+def validate_body(models: Mapping[str, Model]) -> Step:
+    """Refuse a request to a REST API whose body its model does not allow. Raises BadRequestBody.
+
+    models: by media type; `$default` is for all others, and without it they pass. No Content-Type is
+    `application/json`, no body `{}`: both recorded on the service. Raises ValueError for a bad schema.
+    """
+    checks = {key.lower(): body_check(model) for key, model in models.items()}
+    fallback = checks.get("$default")
+
+    async def step(invocation: Invocation) -> None:
+        assert isinstance(invocation, HttpInvocation)
+        check = checks.get(first_of(invocation.fields.first("content-type")) or "application/json", fallback)
+        if check is None:
+            return
+        document = request_document(invocation)
+        if document is NOT_JSON:
+            raise BadRequestBody(_INVALID_BODY, detail="the body is not JSON")
+        try:
+            fault = check(document)
+        except ValueError:
+            fault = _TOO_DEEP
+        if fault is not None:
+            raise BadRequestBody(_INVALID_BODY, detail=fault)
 
     return step

@@ -1,0 +1,276 @@
+"""Requests through HTTP and REST APIs, beside a naive aiohttp reverse proxy, nginx and Caddy, in the same run.
+
+    python loadtest/http_proxy.py [--trials 3] [--duration 5] [--targets baseline,nginx,…] [--python PATH]
+
+Needs `wrk` and `nginx`; Caddy takes part where it is installed. The system under test is alone on core 0; wrk and the
+backend, an nginx that answers 1 KiB, share core 1. Prints requests a second, as measured and per second of the
+system's own processor time, and their ratio to the baseline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import servers
+
+CONNECTIONS = 64
+NGINX = """
+{modules}
+worker_processes 1;
+worker_cpu_affinity {affinity};
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000000;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  {rest}
+}}
+"""
+BACKEND = "server {{ listen 127.0.0.1:{port}; location / {{ default_type application/json; return 200 '{body}'; }} }}"
+PROXY = """
+  upstream backend {{ server {backend}; keepalive 256; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
+"""
+CADDY = """
+{{
+  admin off
+  auto_https off
+}}
+http://127.0.0.1:{port} {{
+  reverse_proxy {backend}
+}}
+"""
+ANSWER = '{"pad":"' + "x" * 1_012 + '"}'
+POST = f"""
+wrk.method = "POST"
+wrk.body = '{{"name":"it","pad":"{"x" * 996}"}}'
+wrk.headers["Content-Type"] = "application/json"
+"""
+
+
+class Work(NamedTuple):
+    """One line of the table: which target is asked for which path, and how."""
+
+    name: str
+    target: str
+    path: str
+    post: bool = False
+
+
+WORKS = (
+    Work("GET, aiohttp reverse proxy", "baseline", "/items"),
+    Work("GET, nginx proxy_pass", "nginx", "/items"),
+    Work("GET, Caddy reverse_proxy", "caddy", "/items"),
+    Work("GET, wsgw, REST HTTP_PROXY", "wsgw", "/rest/prod/items"),
+    Work("GET, wsgw, HTTP API HTTP_PROXY", "wsgw", "/http/items"),
+    Work("POST 1 KiB, aiohttp reverse proxy", "baseline", "/items", post=True),
+    Work("POST 1 KiB, nginx proxy_pass", "nginx", "/items", post=True),
+    Work("POST 1 KiB, Caddy reverse_proxy", "caddy", "/items", post=True),
+    Work("POST 1 KiB, wsgw, REST HTTP_PROXY", "wsgw", "/rest/prod/items", post=True),
+    Work("POST 1 KiB, wsgw, HTTP API HTTP_PROXY", "wsgw", "/http/items", post=True),
+    Work("POST 1 KiB, wsgw, REST HTTP_PROXY, validated", "wsgw", "/rest/prod/checked", post=True),
+    Work("POST 1 KiB, wsgw, REST HTTP, templates both ways", "wsgw", "/rest/prod/mapped", post=True),
+    Work("GET, wsgw, REST MOCK", "wsgw", "/rest/prod/mock"),
+)
+
+
+class Found(NamedTuple):
+    per_second: float
+    per_core_second: float
+
+
+def main() -> int:
+    options = _options()
+    wanted = set(options.targets.split(","))
+    works = [work for work in WORKS if work.target in wanted]
+    results: dict[str, list[Found]] = {work.name: [] for work in works}
+    with ExitStack() as stack:
+        backend = stack.enter_context(_nginx(1, BACKEND.format(port="{port}", body=ANSWER)))
+        for trial in range(options.trials):
+            for target in dict.fromkeys(work.target for work in works):
+                with _started(target, options.python, backend.base) as server:
+                    for work in (work for work in works if work.target == target):
+                        found = _load(work, server, options.duration)
+                        results[work.name].append(found)
+                        print(f"{work.name:<48} trial {trial + 1}: {found.per_second:,.0f}/s", flush=True)
+    print("\n" + _table(works, results))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--trials", type=int, default=3)
+    parser.add_argument("--duration", type=float, default=5)
+    parser.add_argument("--targets", default="baseline,nginx,wsgw" + (",caddy" if shutil.which("caddy") else ""))
+    parser.add_argument("--python", default=sys.executable, help="interpreter of the baseline and wsgw")
+    options = parser.parse_args()
+    missing = [name for name in ("wrk", "nginx") if shutil.which(name) is None]
+    if missing:
+        parser.error(f"{' and '.join(missing)} must be installed")
+    return options
+
+
+@contextmanager
+def _started(target: str, python: str, backend: str) -> Iterator[servers.Server]:
+    address = backend.removeprefix("http://")
+    if target == "baseline":
+        with servers.started([python, str(servers.HERE / "reverse_proxy.py"), backend], servers.SERVER_CORE) as server:
+            yield server
+    elif target == "nginx":
+        with _nginx(servers.SERVER_CORE, PROXY.replace("{backend}", address)) as server:
+            yield server
+    elif target == "caddy":
+        with _caddy(address) as server:
+            yield server
+    else:
+        with _wsgw(python, backend) as server:
+            yield server
+
+
+@contextmanager
+def _wsgw(python: str, backend: str) -> Iterator[servers.Server]:
+    """wsgw as it comes: every default on, and an access log, to a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "http.yaml"
+        file.write_text((servers.HERE / "http.yaml").read_text().replace("http://127.0.0.1:9000", backend))
+        command = [python, "-m", "wsgw", "serve", str(file), "--port", "0", "--control-port", "0"]
+        command += ["--access-log", str(Path(folder) / "access.log"), "--log-level", "warning", "--drain-seconds", "0"]
+        # The account's throttle is a limit that AWS sets, and no work that is measured here.
+        environment = {"PYTHONPATH": str(servers.HERE.parent), "WSGW_ACCOUNT_RATE": "0"}
+        with servers.started(command, servers.SERVER_CORE, environment) as server:
+            yield server
+
+
+@contextmanager
+def _nginx(core: int, rest: str) -> Iterator[servers.Server]:
+    with tempfile.TemporaryDirectory() as folder:
+        port = _free_port()
+        file = Path(folder) / "nginx.conf"
+        rest = rest.replace("{port}", str(port)).replace("{{", "{").replace("}}", "}")
+        file.write_text(NGINX.format(modules="", affinity="01" if core == 0 else "10", folder=folder, rest=rest))
+        with _process(["nginx", "-c", str(file), "-p", folder], core, port) as server:
+            yield server
+
+
+@contextmanager
+def _caddy(backend: str) -> Iterator[servers.Server]:
+    with tempfile.TemporaryDirectory() as folder:
+        port = _free_port()
+        file = Path(folder) / "Caddyfile"
+        file.write_text(CADDY.format(port=port, backend=backend))
+        # One core is what every system here has.
+        command = ["caddy", "run", "--config", str(file), "--adapter", "caddyfile"]
+        environment = {"GOMAXPROCS": "1", "HOME": folder, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
+        with _process(command, servers.SERVER_CORE, port, environment) as server:
+            yield server
+
+
+@contextmanager
+def _process(
+    command: list[str], core: int, port: int, environment: dict[str, str] | None = None
+) -> Iterator[servers.Server]:
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )
+    try:
+        _wait_for(process, port)
+        yield servers.Server(process, f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(process: subprocess.Popen[str], port: int) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} did not start")
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{process.args!r} does not listen")
+
+
+def _cpu(server: servers.Server) -> float:
+    """Processor time of the server and its children, in seconds: nginx works in a process of its own."""
+    pids = [server.process.pid]
+    children = Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split()
+    pids += [int(child) for child in children]
+    total = 0.0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def _load(work: Work, server: servers.Server, duration: float) -> Found:
+    """Run wrk against the work's path, after a short warm-up. Raises RuntimeError for an answer that is no 2xx."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(POST if work.post else "")
+        script.flush()
+        command = ["taskset", "-c", str(servers.LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", "-s", script.name]
+        url = server.base + work.path
+        subprocess.run([*command, "-d1s", url], check=True, capture_output=True)
+        before, start = _cpu(server), time.perf_counter()
+        told = subprocess.run([*command, f"-d{duration:g}s", url], check=True, capture_output=True, text=True).stdout
+        cpu, seconds = _cpu(server) - before, time.perf_counter() - start
+    if "Non-2xx" in told or "Socket errors" in told:
+        raise RuntimeError(f"{work.name}: {told}")
+    line = next(line for line in told.splitlines() if line.startswith("Requests/sec:"))
+    per_second = float(line.split()[1])
+    return Found(per_second, per_second * seconds / cpu if cpu else 0.0)
+
+
+def _table(works: list[Work], results: dict[str, list[Found]]) -> str:
+    lines = ["| work | requests/s | ratio | per core-second | ratio |", "|---|---|---|---|---|"]
+    base = {work.post: _medians(results[work.name]) for work in works if work.target == "baseline"}
+    for work in works:
+        found = _medians(results[work.name])
+        first = base.get(work.post)
+        ratios = [f"×{ours / theirs:.2g}" for ours, theirs in zip(found, first, strict=True)] if first else ["", ""]
+        lines.append(
+            f"| {work.name} | {found.per_second:,.0f} | {ratios[0]} | {found.per_core_second:,.0f} | {ratios[1]} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _medians(trials: list[Found]) -> Found:
+    return Found(
+        statistics.median(trial.per_second for trial in trials),
+        statistics.median(trial.per_core_second for trial in trials),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

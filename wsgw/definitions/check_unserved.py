@@ -1,0 +1,55 @@
+"""Members of an API's documents that are kept and have no effect in this version: a warning each.
+
+They are lost when the document is frozen, so that `check` cannot see them. Guards are no matter of this file: see
+`check_guard`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wsgw.definitions.finding import Finding, Path, warning
+from wsgw.definitions.freeze import api_id_of
+from wsgw.definitions.freeze_parts import Document
+
+#: Members of method settings without an effect, where they are true or otherwise set.
+_METHOD_SETTINGS = ("metricsEnabled", "loggingLevel", "dataTraceEnabled")
+
+
+def unserved(document: Document) -> list[Finding]:
+    """A warning for each thing that `document` asks for and that is not done, but for what `check` sees."""
+    path: Path = ("apis", api_id_of(document))
+    findings: list[Finding] = []
+    if document.get("authorizers"):
+        message = "authorizers are not served by this version: no route may use one"
+        findings.append(warning((*path, "authorizers"), message, "remove them"))
+    if document["protocolType"] == "REST":
+        if "PRIVATE" in document.get("endpointConfiguration", {}).get("types", ()):
+            message = "a PRIVATE API is served like any other: whoever reaches the gateway reaches it"
+            findings.append(warning((*path, "endpointConfiguration"), message, "guard the gateway's address"))
+        for stage in document.get("stages", ()):
+            findings += _stage((*path, "stages", stage["stageName"]), stage)
+    return findings
+
+
+def _stage(path: Path, stage: Document) -> Iterator[Finding]:
+    settings = stage.get("methodSettings", {})
+    caching = [key for key, one in settings.items() if one.get("cachingEnabled")]
+    if stage.get("cacheClusterEnabled"):
+        message = "response caching is not served by this version"
+        yield warning((*path, "cacheClusterEnabled"), message, "remove it")
+    for key in caching:
+        message = "response caching is not served by this version"
+        yield warning((*path, "methodSettings", key, "cachingEnabled"), message, "remove it")
+    for key, one in settings.items():
+        for name in _METHOD_SETTINGS:
+            if one.get(name) not in (None, False, "OFF"):
+                message = "not served by this version: the gateway has one log and one set of metrics"
+                yield warning((*path, "methodSettings", key, name), message, "remove it")
+    if stage.get("canarySettings"):
+        message = "canary releases are not served by this version: all requests go to the stage's own deployment"
+        yield warning((*path, "canarySettings"), message, "remove it")
+    if stage.get("tracingEnabled"):
+        yield warning((*path, "tracingEnabled"), "traces are not recorded by this version", "remove it")
+    if stage.get("webAclArn"):
+        yield warning((*path, "webAclArn"), "web ACLs are not served by this version", "remove it")

@@ -1,0 +1,97 @@
+"""`protocol: HTTP` of the native format: its short forms written out in API Gateway's v2 shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wsgw.definitions.finding import Finding, Path
+from wsgw.formats.native_parts import (
+    extended,
+    move_access_log,
+    route_settings,
+    same_property,
+    short_integration,
+    with_type,
+)
+from wsgw.formats.native_schema_http import HttpApiEntry, HttpIntegrationEntry, HttpRouteEntry, HttpStageEntry
+
+#: What every HTTP API has, and none can change.
+ROUTE_SELECTION = "$request.method $request.path"
+
+
+def http_document(api_id: str, api: HttpApiEntry, findings: list[Finding]) -> dict[str, Any]:
+    """The document of the API `api_id`; `findings` gets what is wrong with it."""
+    document = msgspec.to_builtins(api)
+    same_property(document, "cors", "corsConfiguration", ("apis", api_id), findings)
+    routes: list[dict[str, Any]] = []
+    integrations: list[dict[str, Any]] = []
+    for number, (key, entry) in enumerate(api.routes.items(), 1):
+        path: Path = ("apis", api_id, "routes", key)
+        route = HttpRouteEntry(integration=entry) if isinstance(entry, str) else entry
+        written = _route(f"r{number}", key, route)
+        if isinstance(route.integration, str | HttpIntegrationEntry):
+            integrations.append(_integration(f"i{number}", route.integration, (*path, "integration"), findings))
+            written["target"] = f"integrations/i{number}"
+        routes.append(written)
+    kept = ("description", "version", "corsConfiguration", "disableExecuteApiEndpoint")
+    return {
+        "apiId": api_id,
+        "name": document.get("name", api_id),
+        "protocolType": "HTTP",
+        "routeSelectionExpression": ROUTE_SELECTION,
+        **{name: document[name] for name in kept if name in document},
+        "routes": routes,
+        "integrations": integrations,
+        "models": [],
+        "stages": [http_stage(name, stage or HttpStageEntry()) for name, stage in api.stages.items()],
+    }
+
+
+def _route(route_id: str, key: str, route: HttpRouteEntry) -> dict[str, Any]:
+    document = msgspec.to_builtins(route)
+    document.pop("integration", None)
+    throttle = document.pop("throttle", None)
+    return {"routeId": route_id, "routeKey": key, **document, **extended({"throttle": throttle} if throttle else {})}
+
+
+def _integration(
+    integration_id: str, entry: str | HttpIntegrationEntry, path: Path, findings: list[Finding]
+) -> dict[str, Any]:
+    if isinstance(entry, str):
+        kind, uri = short_integration(entry, path, findings)
+        document: dict[str, Any] = {"integrationType": kind, "integrationUri": uri}
+        if kind != "HTTP_PROXY":
+            document["payloadFormatVersion"] = "2.0"
+    else:
+        document = msgspec.to_builtins(entry)
+    for short, name in (("type", "integrationType"), ("uri", "integrationUri"), ("method", "integrationMethod")):
+        same_property(document, short, name, path, findings)
+    if "integrationSubtype" in document:
+        document.setdefault("integrationType", "AWS_PROXY")
+    elif not with_type(document, "integrationType", path, findings):
+        document["integrationType"] = "HTTP_PROXY"
+    if document["integrationType"] == "HTTP_PROXY":
+        document.setdefault("integrationMethod", "ANY")
+    elif document["integrationType"] == "AWS_PROXY" and "integrationSubtype" not in document:
+        document.setdefault("integrationMethod", "POST")
+    document.setdefault("payloadFormatVersion", "1.0")
+    return {"integrationId": integration_id, **document}
+
+
+def http_stage(name: str, stage: HttpStageEntry) -> dict[str, Any]:
+    """The Stage `name`, in v2's shape."""
+    document = msgspec.to_builtins(stage)
+    written: dict[str, Any] = {"stageName": name}
+    for ours, theirs in (
+        ("description", "description"),
+        ("variables", "stageVariables"),
+        ("routeSettings", "routeSettings"),
+    ):
+        if ours in document:
+            written[theirs] = document.pop(ours)
+    if (throttle := document.pop("throttle", None)) is not None:
+        written["defaultRouteSettings"] = route_settings(throttle)
+    move_access_log(document, written)
+    return {**written, **extended(document)}

@@ -1,0 +1,186 @@
+"""Security schemes and requirements of an OpenAPI document → authorizers, and what guards a method or route."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from wsgw.formats.openapi_extensions import extended, kept
+from wsgw.formats.openapi_ids import made_id
+from wsgw.formats.openapi_place import Place
+
+_AUTHORIZER, _AUTHTYPE = "x-amazon-apigateway-authorizer", "x-amazon-apigateway-authtype"
+_REST_TYPES = frozenset({"TOKEN", "REQUEST", "COGNITO_USER_POOLS"})
+_HTTP_TYPES = frozenset({"JWT", "REQUEST"})
+_MOST_TTL = 3_600
+_MEMBERS = frozenset(
+    {
+        "type",
+        "authorizerUri",
+        "authorizerCredentials",
+        "authorizerPayloadFormatVersion",
+        "enableSimpleResponses",
+        "identitySource",
+        "jwtConfiguration",
+        "identityValidationExpression",
+        "authorizerResultTtlInSeconds",
+        "providerARNs",
+    }
+)
+
+
+class Guard(NamedTuple):
+    """What a method or route asks of its callers, in the members that Methods and Routes share."""
+
+    authorization_type: str = "NONE"
+    authorizer_id: str | None = None
+    scopes: tuple[str, ...] = ()
+    api_key_required: bool = False
+    #: The requirement as written, where a scheme of it is none that API Gateway knows.
+    written: Any = None
+
+    def members(self) -> dict[str, Any]:
+        return {
+            "authorizationType": self.authorization_type,
+            **({"authorizerId": self.authorizer_id} if self.authorizer_id else {}),
+            **({"authorizationScopes": list(self.scopes)} if self.scopes else {}),
+            "apiKeyRequired": self.api_key_required,
+        }
+
+
+class Security:
+    """The schemes of one document. `authorizers` are in v1's shapes, or for an HTTP API in v2's."""
+
+    def __init__(self, schemes: Place, is_http: bool) -> None:
+        self._is_http = is_http
+        self._kinds: dict[str, str] = {}  # scheme name: API_KEY, AWS_IAM, an authorizer's type, "" for none of these
+        self.authorizers: list[dict[str, Any]] = []
+        self._ids: dict[str, str] = {}
+        #: Schemes without an authorizer, as written: an export needs them.
+        self.others: dict[str, Any] = {}
+        for name, scheme in schemes.members():
+            scheme = scheme.resolved()
+            if scheme.is_mapping():
+                self._kinds[name] = self._kind(name, scheme)
+
+    def guard(self, operation: Place, root: Place) -> Guard:
+        """What guards `operation`: its own requirements, else those of the whole document."""
+        security = operation.at("security") if "security" in operation else root.at("security")
+        auth = operation.at("x-amazon-apigateway-auth")
+        auth_type = auth.choice("type", frozenset({"AWS_IAM", "NONE"})) if auth.value is not None else None
+        found = self._required(security)
+        if auth_type == "AWS_IAM":
+            return found._replace(authorization_type="AWS_IAM", authorizer_id=None, scopes=())
+        if auth_type == "NONE" and "security" not in operation:
+            return Guard()
+        return found
+
+    def _required(self, security: Place) -> Guard:
+        guard = Guard()
+        for requirement in security.items():
+            for name, scopes in requirement.members():
+                guard = self._with(guard, name, scopes, security)
+        return guard
+
+    def _with(self, guard: Guard, name: str, scopes: Place, security: Place) -> Guard:
+        kind = self._kinds.get(name)
+        if kind is None:
+            # An error: whoever asked for a guard must not find the API open.
+            scopes.error(f"there is no security scheme {name[:100]!r}", f"known are {', '.join(self._kinds) or 'none'}")
+        elif kind == "API_KEY":
+            return guard._replace(api_key_required=True)
+        elif kind == "":
+            scopes.warn(
+                f"API Gateway does not know how to check {name[:100]!r}: this requirement guards nothing",
+                f"give the scheme an {_AUTHORIZER}, or check it in the backend",
+            )
+            return guard._replace(written=security.value)
+        elif guard.authorization_type != "NONE":
+            scopes.warn("a method has one authorizer: this one is left out", "remove one")
+        elif kind == "AWS_IAM":
+            return guard._replace(authorization_type=kind)
+        else:
+            asked = tuple(scope.value for scope in scopes.items() if isinstance(scope.value, str))
+            kind = kind if kind in ("COGNITO_USER_POOLS", "JWT") else "CUSTOM"
+            return guard._replace(authorization_type=kind, authorizer_id=self._ids[name], scopes=asked)
+        return guard
+
+    def _kind(self, name: str, scheme: Place) -> str:
+        authtype = scheme.text(_AUTHTYPE) if _AUTHTYPE in scheme else None
+        if _AUTHORIZER in scheme:
+            return self._authorizer(name, scheme, authtype)
+        self.others[name] = scheme.value
+        for key in scheme.value:
+            scheme.at(key)  # kept as a whole, with all its extensions
+        if authtype is not None and authtype.lower() == "awssigv4":
+            return "AWS_IAM"
+        if scheme.text("type") == "apiKey" and (scheme.text("name") or "").lower() == "x-api-key":
+            return "API_KEY"
+        return ""
+
+    def _authorizer(self, name: str, scheme: Place, authtype: str | None) -> str:
+        place = scheme.at(_AUTHORIZER).resolved()
+        if not place.is_mapping():
+            return "CUSTOM"
+        kind = place.choice("type", _HTTP_TYPES if self._is_http else _REST_TYPES)
+        if kind is None:
+            if "type" not in place:
+                place.error("the authorizer's type is missing", "add it, as type: request")
+            return "CUSTOM"
+        self._ids[name] = made_id(6, "authorizer", name)
+        identity = {"authorizerId" if self._is_http else "id": self._ids[name]}
+        header = f"method.request.header.{scheme.text('name') or 'Authorization'}"
+        made = self._http(place, kind) if self._is_http else self._rest(place, kind, header, authtype)
+        unknown = {key: value for key, value in place.value.items() if key not in _MEMBERS}
+        for key in unknown:
+            place.at(key).warn("an authorizer has no such member: it is kept, and has no effect")
+        written = {key: value for key, value in scheme.value.items() if key != _AUTHORIZER}
+        kept(scheme, (_AUTHORIZER, _AUTHTYPE))
+        made = {**identity, "name": name, **made, **extended(members=unknown, securityScheme=written)}
+        self.authorizers.append(made)
+        return kind
+
+    def _rest(self, place: Place, kind: str, header: str, authtype: str | None) -> dict[str, Any]:
+        default = "cognito_user_pools" if kind == "COGNITO_USER_POOLS" else "custom"
+        identity = place.text("identitySource") or (header if kind != "REQUEST" else None)
+        return {
+            "type": kind,
+            "authType": authtype or default,
+            **_present(
+                providerARNs=place.texts("providerARNs"),
+                authorizerUri=place.text("authorizerUri"),
+                authorizerCredentials=place.text("authorizerCredentials"),
+                identitySource=identity,
+                identityValidationExpression=place.text("identityValidationExpression"),
+                authorizerResultTtlInSeconds=place.number("authorizerResultTtlInSeconds", 0, _MOST_TTL),
+            ),
+        }
+
+    def _http(self, place: Place, kind: str) -> dict[str, Any]:
+        sources = place.at("identitySource").value
+        jwt = place.at("jwtConfiguration")
+        return {
+            "authorizerType": kind,
+            **_present(
+                authorizerUri=place.text("authorizerUri"),
+                authorizerCredentialsArn=place.text("authorizerCredentials"),
+                authorizerPayloadFormatVersion=place.text("authorizerPayloadFormatVersion"),
+                enableSimpleResponses=place.flag("enableSimpleResponses"),
+                authorizerResultTtlInSeconds=place.number("authorizerResultTtlInSeconds", 0, _MOST_TTL),
+                identitySource=place.texts("identitySource") if isinstance(sources, list) else _split(place),
+                identityValidationExpression=place.text("identityValidationExpression"),
+            ),
+            **(
+                {"jwtConfiguration": _present(issuer=jwt.text("issuer"), audience=jwt.texts("audience"))}
+                if jwt.value is not None and jwt.is_mapping()
+                else {}
+            ),
+        }
+
+
+def _split(place: Place) -> list[str] | None:
+    text = place.text("identitySource")
+    return [part.strip() for part in text.split(",")] if text else None
+
+
+def _present(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,134 @@
+"""What reads one variable of `$context`, for all protocols: of the caller, the integration, the error.
+
+No variable reads a query string or a header but the User-Agent: what clients send there may be secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any, Final
+
+import orjson
+
+from wsgw.errors import BadRequestBody, FunctionError, IntegrationFailure, IntegrationTimeout
+from wsgw.invocation import Invocation
+from wsgw.mapping.times import clf_time
+
+Value = str | int | float | None
+Reader = Callable[[Any], Value]
+
+_AUTHORIZER_KEY: Final = re.compile(r"[A-Za-z0-9_:.-]{1,128}")
+_INTEGRATION_ERRORS: Final = (FunctionError, IntegrationFailure, IntegrationTimeout)
+_IDENTITY: Final = (
+    "accountId",
+    "apiKey",
+    "apiKeyId",
+    "caller",
+    "cognitoAuthenticationProvider",
+    "cognitoAuthenticationType",
+    "cognitoIdentityId",
+    "cognitoIdentityPoolId",
+    "principalOrgId",
+    "user",
+    "userArn",
+)
+
+
+def nothing(invocation: Invocation) -> Value:
+    """For what the service has variables for, and this gateway has nothing to say of."""
+    return None
+
+
+def authorizer_reader(name: str) -> Reader | None:
+    """Reads `authorizer.{key}`; None if `name` is no such."""
+    key = name.removeprefix("authorizer.")
+    if key == name or not _AUTHORIZER_KEY.fullmatch(key):
+        return None
+
+    def read(invocation: Invocation) -> Value:
+        principal = invocation.caller.principal
+        return None if principal is None else principal.context.get(key)
+
+    return read
+
+
+def identity_reader(key: str) -> Reader:
+    """Reads what an authorizer knows of the caller."""
+
+    def read(invocation: Invocation) -> Value:
+        principal = invocation.caller.principal
+        return None if principal is None else principal.identity.get(key)
+
+    return read
+
+
+def _principal_id(invocation: Invocation) -> Value:
+    principal = invocation.caller.principal
+    return None if principal is None else principal.id
+
+
+def error_message(invocation: Invocation) -> Value:
+    """None without an error, and for those that the service words as null."""
+    return None if invocation.error is None else invocation.error.message or None
+
+
+def error_string(invocation: Invocation) -> Value:
+    """The message as JSON, quotes included."""
+    return None if invocation.error is None else orjson.dumps(invocation.error.message or None).decode()
+
+
+def error_type(invocation: Invocation) -> Value:
+    return None if invocation.error is None else invocation.error.response_type
+
+
+def validation_error(invocation: Invocation) -> Value:
+    """What a model has against a body."""
+    error = invocation.error
+    return error.detail or None if isinstance(error, BadRequestBody) else None
+
+
+def _integration_error(invocation: Invocation) -> Value:
+    error = invocation.error
+    return error.message if isinstance(error, _INTEGRATION_ERRORS) else None
+
+
+def _integration_status(invocation: Invocation) -> Value:
+    return invocation.integration_status or None
+
+
+def _integration_latency(invocation: Invocation) -> Value:
+    # 0 ms with a status is a backend that is quick; 0 ms without is none at all.
+    return invocation.integration_latency if invocation.integration_status or invocation.integration_latency else None
+
+
+# Nothing is known of `authorize`, `authenticate` and `waf` here; formats of API Gateway name them all the same.
+# `integration.integrationStatus` is `integration.status`: no service stands between the gateway and a function.
+COMMON: Final[Mapping[str, Reader]] = {
+    "apiId": attrgetter("site.api_id"),
+    "domainName": attrgetter("caller.domain_name"),
+    "error.message": error_message,
+    "error.messageString": error_string,
+    "error.responseType": error_type,
+    "error.validationErrorString": validation_error,
+    **{f"identity.{key}": identity_reader(key) for key in _IDENTITY},
+    "identity.sourceIp": attrgetter("caller.source_ip"),
+    "identity.userAgent": attrgetter("caller.user_agent"),
+    "integration.error": _integration_error,
+    "integration.integrationStatus": _integration_status,
+    "integration.latency": _integration_latency,
+    "integration.requestId": nothing,
+    "integration.status": _integration_status,
+    "integrationLatency": _integration_latency,
+    "requestId": attrgetter("request_id"),
+    "requestTime": lambda invocation: clf_time(invocation.request_time),
+    "requestTimeEpoch": attrgetter("request_time"),
+    "routeKey": attrgetter("route_key"),
+    "stage": attrgetter("site.stage"),
+    "status": attrgetter("status"),
+    "authorizer.principalId": _principal_id,
+    **{f"authenticate.{part}": nothing for part in ("error", "latency", "status")},
+    **{f"authorize.{part}": nothing for part in ("error", "latency", "status")},
+    **{f"waf.{part}": nothing for part in ("error", "latency", "status")},
+}

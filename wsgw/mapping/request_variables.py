@@ -1,0 +1,156 @@
+"""`$context` of requests to REST and HTTP APIs: its variables one by one, and as a whole, for templates.
+
+Source: developer guide, "$context variables for mapping templates, models, authorizers, and CloudWatch access
+logging" and "Customizing HTTP API access logs"; the members that templates see are recorded on the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any, Final
+
+from wsgw.invocation import HttpInvocation
+from wsgw.mapping.readers import COMMON, Reader, Value, error_string, identity_reader, nothing, validation_error
+from wsgw.mapping.times import clf_time
+
+#: What `$context.identity` has, with a value or without.
+_IDENTITY: Final = (
+    "cognitoIdentityPoolId",
+    "accountId",
+    "cognitoIdentityId",
+    "caller",
+    "sourceIp",
+    "principalOrgId",
+    "accessKey",
+    "cognitoAuthenticationType",
+    "cognitoAuthenticationProvider",
+    "userArn",
+    "userAgent",
+    "user",
+)
+_CLIENT_CERTIFICATE: Final = (
+    "clientCertPem",
+    "subjectDN",
+    "issuerDN",
+    "serialNumber",
+    "validity.notBefore",
+    "validity.notAfter",
+)
+
+
+def request_context(invocation: HttpInvocation) -> dict[str, Any]:
+    """All of `$context` of a request, nested: made when first asked for, kept for all its templates.
+
+    What a template writes into it, `requestOverride` and `responseOverride` above all, later ones read.
+    """
+    context = invocation.context
+    if context is None:
+        context = invocation.context = _new_context(invocation)
+    return context
+
+
+def _new_context(invocation: HttpInvocation) -> dict[str, Any]:
+    site, caller = invocation.site, invocation.caller
+    identity: dict[str, Any] = dict.fromkeys(_IDENTITY)
+    identity["sourceIp"] = caller.source_ip
+    identity["userAgent"] = caller.user_agent
+    context: dict[str, Any] = {
+        "resourceId": invocation.resource_id,
+        "resourcePath": invocation.resource_path,
+        "httpMethod": invocation.method,
+        "extendedRequestId": invocation.extended_request_id,
+        "requestTime": clf_time(invocation.request_time),
+        "path": invocation.path,
+        "accountId": site.account_id,
+        "protocol": invocation.protocol,
+        "requestOverride": {"header": {}, "path": {}, "querystring": {}},
+        "stage": site.stage,
+        "domainPrefix": invocation.domain_prefix,
+        "requestTimeEpoch": invocation.request_time,
+        "requestId": invocation.request_id,
+        "identity": identity,
+        "domainName": caller.domain_name,
+        "deploymentId": site.deployment_id,
+        "responseOverride": {"header": {}},
+        "apiId": site.api_id,
+    }
+    if invocation.operation_name:
+        context["operationName"] = invocation.operation_name
+    principal = caller.principal
+    if principal is not None:
+        identity.update(principal.identity)
+        context["authorizer"] = {**principal.context, "principalId": principal.id}
+    error = invocation.error
+    if error is not None:
+        context["error"] = {
+            "message": error.message,
+            "messageString": error_string(invocation),
+            "responseType": error.response_type,
+            "validationErrorString": validation_error(invocation),
+        }
+    return context
+
+
+# ---- one by one
+
+
+def _base_path(invocation: HttpInvocation) -> Value:
+    return invocation.base_path or None
+
+
+def _response_length(invocation: HttpInvocation) -> Value:
+    """Bytes of the answer's body as far as they are known: a stream may not say how long it is."""
+    reply = invocation.reply
+    if reply is None or invocation.method == "HEAD":
+        return 0
+    return len(reply.body) + ((reply.stream.length or 0) if reply.stream is not None else 0)
+
+
+def _data_processed(invocation: HttpInvocation) -> Value:
+    length = _response_length(invocation)
+    return len(invocation.body) + (length if isinstance(length, int) else 0)
+
+
+def _trace_id(invocation: HttpInvocation) -> Value:
+    """The trace's id, without what else an X-Amzn-Trace-Id says."""
+    for part in invocation.trace.split(";"):
+        if part.startswith("Root="):
+            return part.removeprefix("Root=")
+    return invocation.trace or None
+
+
+_REQUEST: Final[Mapping[str, Reader]] = {
+    **COMMON,
+    "accountId": attrgetter("site.account_id"),
+    "customDomain.basePathMatched": _base_path,
+    "domainPrefix": attrgetter("domain_prefix"),
+    "extendedRequestId": attrgetter("extended_request_id"),
+    "httpMethod": attrgetter("method"),
+    **{f"identity.clientCert.{part}": nothing for part in _CLIENT_CERTIFICATE},
+    "path": attrgetter("path"),
+    "protocol": attrgetter("protocol"),
+    "responseLatency": attrgetter("response_latency"),
+    "responseLength": _response_length,
+    "integrationErrorMessage": COMMON["integration.error"],
+    "integrationStatus": COMMON["integration.integrationStatus"],
+    "awsEndpointRequestId": nothing,
+}
+
+REST_READERS: Final[Mapping[str, Reader]] = {
+    **_REQUEST,
+    **dict.fromkeys(("authorizer.claims", "cipherSuite", "isCanaryRequest", "tlsVersion"), nothing),
+    **dict.fromkeys(("wafResponseCode", "webaclArn", "customDomain.routingRuleIdMatched"), nothing),
+    **{f"integration.{part}": nothing for part in ("responseTransferMode", "timeToAllHeaders", "timeToFirstContent")},
+    **{f"identity.{key}": identity_reader(key) for key in ("accessKey", "vpcId", "vpceId")},
+    "deploymentId": attrgetter("site.deployment_id"),
+    "operationName": lambda invocation: invocation.operation_name or None,
+    "resourceId": attrgetter("resource_id"),
+    "resourcePath": attrgetter("resource_path"),
+    "xrayTraceId": _trace_id,
+}
+HTTP_READERS: Final[Mapping[str, Reader]] = {
+    **_REQUEST,
+    "awsEndpointRequestId2": nothing,
+    "dataProcessed": _data_processed,
+}
