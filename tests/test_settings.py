@@ -73,6 +73,10 @@ OTHERS = {
     "listen": ("http://10.0.0.7:8080", "https://[::1]:8443"),
     "redis": "rediss://wsgw@redis.example:6380/1",
     "throttle_mode": "sliced",
+    "egress_deny": ("10.0.0.0/8", "fd00::/8"),
+    "egress_allow": ("169.254.169.254", "fe80::/10"),
+    "backend_certificates": ("abc=a.pem:a.key", "def=/etc/d.pem:/etc/d.key"),
+    "vpc_links": ("link=http://10.0.0.7:8080", "arn:aws:s:r:0:service/srv?a=b=https://inner.test"),
 }
 #: Settings that want another one beside them.
 BESIDE = {"workers": {"redis": OTHERS["redis"]}}
@@ -207,6 +211,13 @@ BAD = [
     ("drain_seconds", "nan"),
     ("stop_seconds", "inf"),
     ("trust_forwarded", "10.0.0.0/8, a-proxy"),
+    ("egress_deny", "metadata"),
+    ("egress_allow", "169.254.169.254:80"),
+    ("backend_certificates", "a.pem:a.key"),
+    ("backend_certificates", "id=a.pem"),
+    ("vpc_links", "http://10.0.0.7"),
+    ("vpc_links", "link=10.0.0.7:80"),
+    ("vpc_links", "link=http://10.0.0.7/path"),
     ("public_url", "gw.example.com"),
     ("redis_prefix", "{wsgw}"),
     ("redis_prefix", ""),

@@ -1,9 +1,11 @@
-"""What one POST through the HTTP pool costs, beside aiohttp's client in the same run.
+"""What one request through the HTTP pool costs, beside aiohttp's client in the same run.
 
     python loadtest/micro/http_pool.py [--requests 20000] [--in-flight 64] [--trials 3] [--profile]
 
 The backend is a process of its own that answers every request with the same bytes. CPU is that of the client process
-alone, user and system time; trials of the clients are interleaved and the median is given.
+alone, user and system time; trials of the clients are interleaved and the median is given. `driven` is as the gateway
+does it: in coroutines without a task (integrations/drive.py). `bare` is the floor: a protocol that writes constant
+bytes and counts what comes back.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from typing import cast
 import aiohttp
 import uvloop
 
+from wsgw.integrations.drive import Drive
 from wsgw.integrations.http import HttpIntegration
-from wsgw.integrations.http_pool import HttpPool, header_block
+from wsgw.integrations.http_pool import HttpPool, Target, header_block
 from wsgw.invocation import IntegrationRequest
 
 BODY = (b'{"action":"send","text":"' + b"x" * 111)[:109] + b'"}'
@@ -38,6 +41,12 @@ HEADERS = (
     ("connectionId", "AbCdEfGhIjKlMnOpQrStUvWxYz0123456w=="),
 )
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 111\r\n\r\n" + BODY
+#: What a proxied request and its answer look like: 1 KiB bodies.
+LARGER = b"y" * 1022 + b'"}'
+LARGER_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nServer: backend\r\nDate: Sat, 21 Nov 2026 16:00:00 GMT\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 1024\r\n\r\n" + LARGER
+)
 
 Once = Callable[[], Awaitable[object]]
 
@@ -49,7 +58,9 @@ class Backend(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if data.endswith(BODY[-2:]):
+        if data.startswith(b"GET ") or len(data) > 1024:
+            self._transport.write(LARGER_ANSWER)
+        elif data.endswith(BODY[-2:]):
             self._transport.write(ANSWER)
 
 
@@ -80,6 +91,66 @@ async def drive(once: Once, requests: int, in_flight: int) -> tuple[float, float
     return cpu / requests * 1e6, requests / elapsed
 
 
+async def drive_without_tasks(
+    pool: HttpPool, target: Target, verb: str, block: bytes, body: bytes, args: argparse.Namespace
+) -> tuple[float, float]:
+    """As `drive`, without tasks."""
+    left = args.requests
+    ended = asyncio.get_running_loop().create_future()
+    running = args.in_flight
+
+    async def one_after_another() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            await pool.send_to(target, verb, block, body, 29.0, None, True)
+
+    def end(_: Drive) -> None:
+        nonlocal running
+        running -= 1
+        if not running:
+            ended.set_result(None)
+
+    before, begun = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    for _ in range(args.in_flight):
+        Drive(one_after_another(), end).step()
+    await ended
+    elapsed, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu / args.requests * 1e6, args.requests / elapsed
+
+
+async def bare(url: str, args: argparse.Namespace) -> tuple[float, float]:
+    """The floor: constant bytes out, a count of bytes in."""
+    left = args.requests
+    ended = asyncio.get_running_loop().create_future()
+    request = b"GET /messages HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n" + header_block(HEADERS) + b"\r\n"
+
+    class Bare(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self._transport = cast(asyncio.Transport, transport)
+            self._transport.write(request)
+
+        def data_received(self, data: bytes) -> None:
+            nonlocal left
+            left -= 1
+            if left > 0:
+                self._transport.write(request)
+            elif not ended.done():
+                ended.set_result(None)
+
+    loop = asyncio.get_running_loop()
+    port = int(url.split(":")[2].split("/")[0])
+    before, begun = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    transports = [(await loop.create_connection(Bare, "127.0.0.1", port))[0] for _ in range(args.in_flight)]
+    await ended
+    elapsed, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF)
+    for transport in transports:
+        transport.abort()
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu / args.requests * 1e6, args.requests / elapsed
+
+
 async def compare(url: str, args: argparse.Namespace) -> None:
     pool = HttpPool()
     integration = HttpIntegration(pool)
@@ -93,6 +164,8 @@ async def compare(url: str, args: argparse.Namespace) -> None:
 
         clients: dict[str, Once] = {
             "pool.send_to": lambda: pool.send_to(target, "POST", block, BODY, 29.0),
+            "GET 1 KiB": lambda: pool.send_to(target, "GET", block, b"", 29.0, None, True),
+            "POST 1 KiB": lambda: pool.send_to(target, "POST", block, LARGER, 29.0, None, True),
             "HttpIntegration.invoke": lambda: integration.invoke(IntegrationRequest("POST", url, HEADERS, BODY, 29.0)),
             "aiohttp ClientSession": with_aiohttp,
         }
@@ -100,6 +173,13 @@ async def compare(url: str, args: argparse.Namespace) -> None:
         for _ in range(args.trials):
             for name, once in clients.items():
                 results[name].append(await drive(once, args.requests, args.in_flight))
+            results.setdefault("GET 1 KiB, driven", []).append(
+                await drive_without_tasks(pool, target, "GET", block, b"", args)
+            )
+            results.setdefault("POST 1 KiB, driven", []).append(
+                await drive_without_tasks(pool, target, "POST", block, LARGER, args)
+            )
+            results.setdefault("GET 1 KiB, bare", []).append(await bare(url, args))
         print(f"{platform.python_version()}, uvloop {version('uvloop')}, {args.in_flight} in flight, {pool.counts()}")
         for name, rows in results.items():
             cpu, rate = (statistics.median(column) for column in zip(*rows, strict=True))
@@ -107,7 +187,7 @@ async def compare(url: str, args: argparse.Namespace) -> None:
         if args.profile:
             profile = cProfile.Profile()
             profile.enable()
-            await drive(clients["pool.send_to"], args.requests, args.in_flight)
+            await drive_without_tasks(pool, target, "GET", block, b"", args)
             profile.disable()
             pstats.Stats(profile).sort_stats("tottime").print_stats(18)
     await pool.close()

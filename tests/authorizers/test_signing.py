@@ -52,7 +52,7 @@ def signed(path: str, body: bytes = b"{}") -> list[tuple[str, str]]:
 
 
 def test_our_verifier_takes_what_we_sign_and_nothing_else():
-    key = AccessKey(id="AKIDEXAMPLE", secret="secret")
+    key = AccessKey(access_key_id="AKIDEXAMPLE", secret="secret")
     verifier = SignatureVerifier({"AKIDEXAMPLE": key}.get, service="sqs", now=lambda: NOW)
     assert verifier.verify(SignedRequest("POST", "/a%2Fb/c", signed("/a%2Fb/c"), b"{}")) is key
     with pytest.raises(InvalidSignature):

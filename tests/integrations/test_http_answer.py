@@ -65,6 +65,64 @@ def test_how_an_answer_is_cut_makes_no_difference(row, data):
     assert (reply.status, reply.body, reader.keep) == (status, body, keep)
 
 
+BODY = bytes(range(256)) * 100
+PASSED_ON = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 25600\r\n\r\n" + BODY,
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + b"".join(b"%x\r\n%b\r\n" % (256, BODY[at : at + 256]) for at in range(0, 25600, 256))
+    + b"0\r\nLate: x\r\n\r\n",
+    b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 25600\r\n\r\n" + BODY,
+]
+
+
+@given(st.sampled_from(PASSED_ON), st.data())
+def test_how_an_answer_that_is_passed_on_is_cut_makes_no_difference(wire, data):
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(wire) - 1), max_size=20)))
+    reader = AnswerReader(100)
+    reader.limit(0)
+    head = None
+    body = bytearray()
+    for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True):
+        reply = reader.feed(wire[start:end])
+        if reply is not None:
+            body += reply.body
+        elif head is None:
+            head = reader.head()
+            body += head[0].body if head is not None else b""
+        else:
+            body += reader.take()
+    assert reply is not None
+    assert body == BODY
+    assert reader.keep
+    if head is not None:
+        assert (head[0].status, head[1]) == (200, None if b"chunked" in wire else len(BODY))
+        assert len(head[0].headers) == 1
+
+
+def test_a_trailer_is_not_taken_for_a_header():
+    reply, _ = read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nSet-Cookie: a\r\n\r\n")
+    assert reply is not None
+    assert reply.headers == [("Transfer-Encoding", "chunked")]
+
+
+@pytest.mark.parametrize("passed_on", [True, False])
+@pytest.mark.parametrize("piece", [b"A: " + b"x" * 995 + b"\r\n", b"x" * 1000], ids=["lines", "one line"])
+def test_a_trailer_beyond_the_bound_is_refused(piece, passed_on):
+    reader = AnswerReader(100)
+    reader.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    if passed_on:
+        assert reader.head() is not None
+    reader.feed(b"1\r\nx\r\n0\r\nA: ")
+    with pytest.raises(Refused) as refusal:
+        feed_often(reader, piece)
+    assert refusal.value.reason == "response_head_too_large"
+
+
+def feed_often(reader: AnswerReader, piece: bytes) -> None:
+    for _ in range(100):
+        reader.feed(piece)
+
+
 def test_headers_are_kept_as_received_repeats_included():
     reply, _ = read(b"HTTP/1.1 200 OK\r\nX-b:  1 \t\r\nx-B: caf\xe9\r\nE:\r\nContent-Length: 0\r\n\r\n")
     assert reply is not None

@@ -58,6 +58,8 @@ def test_text_without_references_stays_as_it_is(text: str) -> None:
     assert compile_gateway_template(text)(request()) == text
 
 
-@given(st.lists(st.sampled_from(["$context.", "$", "stage", ".", "-", "error", "method.request.", "header.", "x", " "])))
+@given(
+    st.lists(st.sampled_from(["$context.", "$", "stage", ".", "-", "error", "method.request.", "header.", "x", " "]))
+)
 def test_no_text_is_refused(pieces: list[str]) -> None:
     compile_gateway_template("".join(pieces))(request())

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mapping.mapping_samples import invocation
+from tests.mapping.request_samples import REQUEST_ID, request
+from wsgw.definitions.api import Protocol
 from wsgw.errors import Forbidden
-from wsgw.invocation import Principal
-from wsgw.mapping.log_format import DEFAULT_LOG_FORMAT, LogFormatError, compile_log_format
+from wsgw.invocation import Principal, Reply
+from wsgw.mapping.log_format import DEFAULT_LOG_FORMAT, DEFAULT_LOG_FORMATS, LogFormatError, compile_log_format
 
 CLF = (
     '$context.identity.sourceIp $context.identity.caller [$context.requestTime] "$context.eventType $context.routeKey '
@@ -147,3 +149,78 @@ def test_no_variable_shows_what_came_in_the_query_a_header_or_the_body() -> None
     )
     for form in (text, DEFAULT_LOG_FORMAT, '{"key":"$context.identity.apiKey","id":"$context.requestId"}'):
         assert secret not in compile_log_format(form)(entered)
+
+
+# ---- REST and HTTP APIs
+
+SERVED = {
+    "requestId": REQUEST_ID,
+    "ip": "203.0.113.9",
+    "requestTime": "25/Sep/2026:00:01:13 +0000",
+    "httpMethod": "GET",
+    "status": "201",
+    "protocol": "HTTP/1.1",
+    "responseLength": "4",
+}
+DEFAULTS: list[tuple[Protocol, dict[str, str]]] = [
+    (
+        "REST",
+        {**SERVED, "extendedRequestId": "EOn3lGUtIAMEktQ=", "caller": "-", "user": "-", "resourcePath": "/pets/{id}"},
+    ),
+    ("HTTP", {**SERVED, "routeKey": "GET /pets/{id}"}),
+]
+
+
+@pytest.mark.parametrize(("protocol", "members"), DEFAULTS)
+def test_the_default_format_of_requests_is_the_services_own_json(protocol: Protocol, members: dict[str, str]) -> None:
+    line = compile_log_format(DEFAULT_LOG_FORMATS[protocol], protocol)(request(status=201, reply=Reply(201, b"four")))
+    assert json.loads(line) == members
+
+
+REST_CLF = (
+    "$context.identity.sourceIp $context.identity.caller $context.identity.user [$context.requestTime] "
+    '"$context.httpMethod $context.resourcePath $context.protocol" $context.status $context.responseLength '
+    "$context.requestId $context.extendedRequestId"
+)
+HTTP_CLF = (
+    '$context.identity.sourceIp - - [$context.requestTime] "$context.httpMethod $context.routeKey $context.protocol" '
+    "$context.status $context.responseLength $context.requestId"
+)
+REST_XML = (
+    '<request id="$context.requestId"><extendedRequestId>$context.extendedRequestId</extendedRequestId>'
+    "<httpMethod>$context.httpMethod</httpMethod><caller>$context.identity.caller</caller></request>"
+)
+REST_CSV = "$context.identity.sourceIp,$context.httpMethod,$context.protocol,$context.status,$context.requestId"
+FORMATS: list[tuple[Protocol, str, str]] = [
+    (
+        "REST",
+        REST_CLF,
+        f'203.0.113.9 - - [25/Sep/2026:00:01:13 +0000] "GET /pets/{{id}} HTTP/1.1" 200 0 {REQUEST_ID} EOn3lGUtIAMEktQ=',
+    ),
+    (
+        "HTTP",
+        HTTP_CLF,
+        f'203.0.113.9 - - [25/Sep/2026:00:01:13 +0000] "GET GET /pets/{{id}} HTTP/1.1" 200 0 {REQUEST_ID}',
+    ),
+    (
+        "REST",
+        REST_XML,
+        f'<request id="{REQUEST_ID}"><extendedRequestId>EOn3lGUtIAMEktQ=</extendedRequestId>'
+        "<httpMethod>GET</httpMethod><caller>-</caller></request>",
+    ),
+    ("REST", REST_CSV, f"203.0.113.9,GET,HTTP/1.1,200,{REQUEST_ID}"),
+]
+
+
+@pytest.mark.parametrize(("protocol", "text", "line"), FORMATS, ids=["CLF", "CLF of HTTP APIs", "XML", "CSV"])
+def test_the_formats_that_the_guide_gives(protocol: Protocol, text: str, line: str) -> None:
+    assert compile_log_format(text, protocol)(request()) == line
+
+
+@given(st.text(max_size=30))
+def test_a_method_or_path_that_a_client_made_up_stays_in_its_place(value: str) -> None:
+    """S-05: a log line is one line, and its JSON stays whole."""
+    made_up = request(resource_path=value, method=value)
+    line = compile_log_format(DEFAULT_LOG_FORMATS["REST"], "REST")(made_up)
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["httpMethod"] == (value or "-")

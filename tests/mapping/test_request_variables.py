@@ -16,7 +16,9 @@ from wsgw.mapping.request_variables import request_context
 from wsgw.mapping.template import Params, Scope, compile_template
 from wsgw.mapping.variables import UnknownVariable, context_of, context_reader
 
-PRINCIPAL = Principal("user-1", {"role": "admin", "level": "7"}, {"userArn": "arn:aws:iam::1:user/u", "accessKey": "AK"})
+PRINCIPAL = Principal(
+    "user-1", {"role": "admin", "level": "7"}, {"userArn": "arn:aws:iam::1:user/u", "accessKey": "AK"}
+)
 
 RECORDED_MEMBERS = {
     "resourceId", "resourcePath", "httpMethod", "extendedRequestId", "requestTime", "path", "accountId", "protocol",

@@ -94,7 +94,9 @@ def test_what_was_sent_in_a_path_or_is_configured_keeps_its_slashes_in_a_path_an
     source: str, variable: str | None, value: str
 ) -> None:
     mapped = compile_request_parameters({"integration.request.path.x": source})
-    assert mapped(asked(path_parameters={"proxy": variable or ""}, stage_variables={"base": "v1/x"})).path == {"x": value}
+    assert mapped(asked(path_parameters={"proxy": variable or ""}, stage_variables={"base": "v1/x"})).path == {
+        "x": value
+    }
 
 
 def test_a_path_variable_is_decoded_for_a_query() -> None:

@@ -15,7 +15,8 @@ from typing import Any
 Case = dict[str, Any]
 
 #: Control-plane operations that importing a file covers already.
-_IMPORTS = frozenset({"ImportRestApi", "PutRestApi"})
+IMPORTS = frozenset({"ImportRestApi", "PutRestApi"})
+MAPPINGS = "API mappings: longest path wins"
 #: What a case needs that belongs to a later feature, by its topic.
 _LATER_TOPICS = {
     "API key missing": "API keys and usage plans",
@@ -41,7 +42,7 @@ def cases() -> tuple[Case, ...]:
 def later(case: Case) -> str | None:
     """The later feature that `case` waits for; None for one that must pass now."""
     control = case["request"].get("control")
-    if control is not None and control["operation"] not in _IMPORTS:
+    if control is not None and control["operation"] not in IMPORTS:
         return "the control plane"
     return _LATER_TOPICS.get(case["topic"])
 

@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wsgw.formats.openapi import import_openapi
-
 from tests.parity.cases import Case
 from wsgw.definitions.api import Api
 from wsgw.definitions.freeze import freeze
+from wsgw.formats.openapi import import_openapi
 
 API_ID = "parity0api"
 _PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
@@ -50,30 +49,34 @@ def placeholders(case: Case, backends: Mapping[str, str]) -> Callable[[str], str
             return url.partition("://")[2] if what else url
         if kind == "lambda":
             return function_uri(rest)
-        known = {"api": API_ID, "api_id": API_ID, "stage": stage_of(case)}
+        known = {"api": API_ID, "api_id": API_ID, "stage": stage_of(case), "root_resource_id": _root_id(case)}
         return known[name]
 
     return look_up
+
+
+def _root_id(case: Case) -> str:
+    """The id of the REST API's root resource, which is made from what it belongs to."""
+    document = import_openapi(case["given"].get("openapi"), api_id=API_ID).document
+    resources = document["resources"] if document is not None else ()
+    return next((resource["id"] for resource in resources if resource["path"] == "/"), "")
 
 
 def apis_of(case: Case, look_up: Callable[[str], str]) -> Api:
     """The API of `case`, imported and frozen."""
     given = case["given"]
     document = (
-        _rest_document(given, fill(given["openapi"], look_up))
-        if "openapi" in given
-        else _http_document(fill(given, look_up))
+        _rest_document(given, fill(given["openapi"], look_up)) if "openapi" in given else _http_document(given, look_up)
     )
     stage = given.get("stage")
     variables = stage.get("variables", {}) if isinstance(stage, dict) else given.get("stage_variables", {})
     key = "variables" if document["protocolType"] == "REST" else "stageVariables"
     document["stages"] = [{"stageName": stage_of(case), key: fill(variables, look_up)}]
-    document["id" if document["protocolType"] == "REST" else "apiId"] = API_ID
     return freeze(document)
 
 
 def _rest_document(given: Mapping[str, Any], openapi: Any) -> dict[str, Any]:
-    document = import_openapi(openapi).document
+    document = import_openapi(openapi, api_id=API_ID).document
     for call in given.get("calls", ()):
         if call["op"] == "update_method":
             for resource in document["resources"]:
@@ -95,12 +98,12 @@ def _patch(method: dict[str, Any], operations: list[dict[str, str]]) -> None:
             method.setdefault(member, {})[name] = operation["value"] == "true"
 
 
-def _http_document(given: Mapping[str, Any]) -> dict[str, Any]:
+def _http_document(given: Mapping[str, Any], look_up: Callable[[str], str]) -> dict[str, Any]:
     """An HTTP API out of routes that are described in words: `http_proxy ANY http://…`, or a stub's name."""
     routes, integrations = [], []
     for number, (key, words) in enumerate(given["routes"].items()):
         integration: dict[str, Any] = {"integrationId": f"i{number}"}
-        described = words.split()
+        described = fill(words if "{{" in words else f"http_proxy {{{{backend:{words}}}}}", look_up).split()
         if described[0] == "aws_proxy":
             integration |= {
                 "integrationType": "AWS_PROXY",

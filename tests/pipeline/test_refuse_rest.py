@@ -24,27 +24,37 @@ from wsgw.invocation import Reply
 from wsgw.mapping.parameters import ParameterError
 from wsgw.pipeline.refuse_rest import rest_refuser
 
+INTERNAL, REFUSED = "InternalServerErrorException", "ForbiddenException"
 TYPES: list[tuple[GatewayError, int, str | None, str, str]] = [
     (errors.AccessDenied(), 403, "Forbidden", "AccessDeniedException", "ACCESS_DENIED"),
-    (errors.ApiConfigurationError(), 500, "Internal server error", "InternalServerErrorException", "API_CONFIGURATION_ERROR"),
-    (errors.AuthorizerConfigurationError(), 500, None, "AuthorizerConfigurationException", "AUTHORIZER_CONFIGURATION_ERROR"),
+    (errors.ApiConfigurationError(), 500, "Internal server error", INTERNAL, "API_CONFIGURATION_ERROR"),
+    (
+        errors.AuthorizerConfigurationError(), 500, None,
+        "AuthorizerConfigurationException", "AUTHORIZER_CONFIGURATION_ERROR",
+    ),
     (errors.AuthorizerFailure(), 500, None, "AuthorizerConfigurationException", "AUTHORIZER_FAILURE"),
-    (errors.BadRequestBody("Invalid request body"), 400, "Invalid request body", "BadRequestException", "BAD_REQUEST_BODY"),
-    (errors.BadRequestParameters("Missing required request parameters: [a]"), 400, "Missing required request parameters: [a]", "BadRequestException", "BAD_REQUEST_PARAMETERS"),
-    (errors.ExpiredToken(), 403, "The security token included in the request is expired", "ExpiredTokenException", "EXPIRED_TOKEN"),
-    (errors.IntegrationFailure(), 504, "Network error communicating with endpoint", "InternalServerErrorException", "INTEGRATION_FAILURE"),
-    (errors.IntegrationTimeout(), 504, "Endpoint request timed out", "InternalServerErrorException", "INTEGRATION_TIMEOUT"),
-    (errors.InvalidApiKey(), 403, "Forbidden", "ForbiddenException", "INVALID_API_KEY"),
-    (errors.InvalidSignature("no match"), 403, "no match", "InvalidSignatureException", "INVALID_SIGNATURE"),
-    (errors.UnrecognizedClient("unknown"), 403, "unknown", "UnrecognizedClientException", "INVALID_SIGNATURE"),
-    (errors.MissingAuthenticationToken(), 403, "Missing Authentication Token", "MissingAuthenticationTokenException", "MISSING_AUTHENTICATION_TOKEN"),
+    (errors.BadRequestBody("x"), 400, "x", "BadRequestException", "BAD_REQUEST_BODY"),
+    (errors.BadRequestParameters("x"), 400, "x", "BadRequestException", "BAD_REQUEST_PARAMETERS"),
+    (
+        errors.ExpiredToken(), 403, "The security token included in the request is expired",
+        "ExpiredTokenException", "EXPIRED_TOKEN",
+    ),
+    (errors.IntegrationFailure(), 504, "Network error communicating with endpoint", INTERNAL, "INTEGRATION_FAILURE"),
+    (errors.IntegrationTimeout(), 504, "Endpoint request timed out", INTERNAL, "INTEGRATION_TIMEOUT"),
+    (errors.InvalidApiKey(), 403, "Forbidden", REFUSED, "INVALID_API_KEY"),
+    (errors.InvalidSignature("x"), 403, "x", "InvalidSignatureException", "INVALID_SIGNATURE"),
+    (errors.UnrecognizedClient("x"), 403, "x", "UnrecognizedClientException", "INVALID_SIGNATURE"),
+    (
+        errors.MissingAuthenticationToken(), 403, "Missing Authentication Token",
+        "MissingAuthenticationTokenException", "MISSING_AUTHENTICATION_TOKEN",
+    ),
     (errors.QuotaExceeded(), 429, "Limit Exceeded", "LimitExceededException", "QUOTA_EXCEEDED"),
     (errors.RequestTooLarge(), 413, "Request Too Long", "RequestTooLargeException", "REQUEST_TOO_LARGE"),
     (errors.ResourceNotFound(), 404, "Resource not found", "NotFoundException", "RESOURCE_NOT_FOUND"),
     (errors.Throttled(), 429, "Too Many Requests", "TooManyRequestsException", "THROTTLED"),
     (errors.Unauthorized(), 401, "Unauthorized", "UnauthorizedException", "UNAUTHORIZED"),
     (errors.UnsupportedMediaType(), 415, "Unsupported Media Type", "BadRequestException", "UNSUPPORTED_MEDIA_TYPE"),
-    (errors.WafFiltered(), 403, "Forbidden", "ForbiddenException", "WAF_FILTERED"),
+    (errors.WafFiltered(), 403, "Forbidden", REFUSED, "WAF_FILTERED"),
 ]  # fmt: skip
 
 

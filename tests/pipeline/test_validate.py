@@ -30,7 +30,10 @@ FAMILY = {
             "properties": {"name": {"type": "string"}, "house": {"$ref": "#/definitions/House"}},
             "required": ["name"],
         },
-        "House": {"type": "object", "properties": {"people": {"type": "array", "items": {"$ref": "#/definitions/Person"}}}},
+        "House": {
+            "type": "object",
+            "properties": {"people": {"type": "array", "items": {"$ref": "#/definitions/Person"}}},
+        },
     },
 }
 NULLABLE = {"type": "object", "properties": {"x": {"oneOf": [{"type": "null"}, {"type": "array", "minItems": 1}]}}}
@@ -38,17 +41,21 @@ JSON = (("Content-Type", "application/json"),)
 GOOD = b'{"a": 1, "b": 2}'
 
 
-async def checked(schema: dict[str, Any], body: bytes, headers: Any = JSON, key: str = "application/json") -> str | None:
+async def checked(
+    schema: dict[str, Any], body: bytes, headers: Any = JSON, key: str = "application/json"
+) -> str | None:
     """The detail of the refusal, None if the body passes."""
     step = validate_body({key: Model(name="M", schema=schema)})
     try:
         await step(request("POST", headers=headers, body=body))
     except BadRequestBody as error:
-        assert error.message == "Invalid request body"
-        assert (error.response_type, error.status) == ("BAD_REQUEST_BODY", 400)
-        assert error.detail
-        return error.detail
-    return None
+        refusal = error
+    else:
+        return None
+    assert refusal.message == "Invalid request body"
+    assert (refusal.response_type, refusal.status) == ("BAD_REQUEST_BODY", 400)
+    assert refusal.detail
+    return refusal.detail
 
 
 PASSES = [
@@ -57,7 +64,11 @@ PASSES = [
     ("references in a circle", FAMILY, b'{"name": "x", "house": {"people": [{"name": "y"}]}}'),
     ("oneOf with null", NULLABLE, b'{"x": null}'),
     ("oneOf with an array", NULLABLE, b'{"x": [[1]]}'),
-    ("a format that is none", {"properties": {"x": {"type": "string", "format": "byte"}}}, b'{"x": "this is no base64"}'),
+    (
+        "a format that is none",
+        {"properties": {"x": {"type": "string", "format": "byte"}}},
+        b'{"x": "this is no base64"}',
+    ),
     ("int32 has no meaning", {"properties": {"x": {"type": "integer", "format": "int32"}}}, b'{"x": 99999999999}'),
     ("a model of nothing", {}, b"[]"),
 ]
@@ -97,20 +108,26 @@ WHICH_MODEL = [
 ]
 
 
-@pytest.mark.parametrize(("headers", "key", "refused"), [case[1:] for case in WHICH_MODEL], ids=[c[0] for c in WHICH_MODEL])
+@pytest.mark.parametrize(
+    ("headers", "key", "refused"), [case[1:] for case in WHICH_MODEL], ids=[c[0] for c in WHICH_MODEL]
+)
 async def test_the_model_is_the_one_of_the_content_type(headers: Any, key: str, refused: bool) -> None:
     assert (await checked(SUM, b"{}", headers, key) is not None) == refused
 
 
 async def test_an_exact_type_goes_before_the_default() -> None:
-    step = validate_body({"$default": Model(name="D", schema={"type": "array"}), "application/json": Model(name="S", schema=SUM)})
+    step = validate_body(
+        {"$default": Model(name="D", schema={"type": "array"}), "application/json": Model(name="S", schema=SUM)}
+    )
     await step(request("POST", headers=JSON, body=GOOD))
 
 
 async def test_the_faults_are_a_list_in_brackets_without_a_value_of_the_client() -> None:
     detail = await checked(SUM, b'{"a": "secret-1", "b": "secret-2"}')
     assert detail is not None
-    assert detail.startswith("[[a] ") and ", [b] " in detail and detail.endswith("]")
+    assert detail.startswith("[[a] ")
+    assert ", [b] " in detail
+    assert detail.endswith("]")
     assert "secret" not in detail
 
 
@@ -143,9 +160,9 @@ async def test_a_body_of_a_type_without_a_model_is_not_parsed() -> None:
 
 
 def test_a_schema_that_is_none_and_one_that_reaches_out_are_refused_at_deployment() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not valid"):
         validate_body({"application/json": Model(name="S", schema={"type": "nothing"})})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"169\.254"):
         validate_body({"application/json": Model(name="S", schema={"$ref": "http://169.254.169.254/x"})})
 
 

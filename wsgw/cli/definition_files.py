@@ -6,16 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from wsgw.authorizers.policy import PolicyError, compile_policy
 from wsgw.definitions.access import AccessKey
-from wsgw.definitions.api import Api
+from wsgw.definitions.api import Api, DomainName
 from wsgw.definitions.check import check
-from wsgw.definitions.finding import Finding
+from wsgw.definitions.check_domain import check_domains
+from wsgw.definitions.check_unserved import unserved
+from wsgw.definitions.finding import Finding, error
 from wsgw.definitions.freeze import DEFAULT_STAGE, broken, freeze
 from wsgw.formats.openapi import PSEUDO_PARAMETERS
 from wsgw.formats.parse import Parsed, merged, parse
 from wsgw.formats.yaml import MOST_BYTES
 from wsgw.live.prove import prove
+
+
+_DOMAIN_FILES = {"certificate": "certificate", "certificate_key": "certificateKey", "truststore": "truststore"}
 
 
 class Definitions(NamedTuple):
@@ -25,6 +32,7 @@ class Definitions(NamedTuple):
     access_keys: tuple[AccessKey, ...]
     management_tokens: tuple[str, ...]
     findings: tuple[Finding, ...]
+    domain_names: tuple[DomainName, ...] = ()
 
 
 def read_definitions(
@@ -63,12 +71,38 @@ def checked(parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_
         if not faults:
             api = freeze(document, stage)
             apis.append(api)
-            faults = check(api) + prove(api)
+            faults = check(api) + prove(api) + unserved(document)
         findings += [parsed.placed(fault) for fault in faults]
+    findings += [parsed.placed(fault) for fault in check_domains(parsed.domain_names, apis)]
+    findings += [parsed.placed(fault) for domain in parsed.domain_names for fault in _files(domain)]
     findings += [parsed.placed(fault) for key in parsed.access_keys for fault in _policies(key)]
     files = {str(path): number for number, path in enumerate(paths)}
     findings.sort(key=lambda finding: (files.get(finding.file, 0), finding.line, finding.column))
-    return Definitions(tuple(apis), parsed.access_keys, parsed.management_tokens, tuple(dict.fromkeys(findings)))
+    return Definitions(
+        tuple(apis),
+        parsed.access_keys,
+        parsed.management_tokens,
+        tuple(dict.fromkeys(findings)),
+        parsed.domain_names,
+    )
+
+
+def _files(domain: DomainName) -> Iterator[Finding]:
+    """Certificates that are not there: found out now, not with the first handshake."""
+    for member, name in _DOMAIN_FILES.items():
+        file = getattr(domain, member)
+        if file is not None and not Path(file).is_file():
+            yield error(("domainNames", domain.name, name), "there is no such file", "name a PEM file")
+
+
+def _beside(domain: DomainName, directory: Path) -> DomainName:
+    """`domain` with its files looked for in `directory`, that of its definition file."""
+    files = {
+        member: str((directory / file).absolute())
+        for member in _DOMAIN_FILES
+        if (file := getattr(domain, member)) is not None
+    }
+    return msgspec.structs.replace(domain, **files)
 
 
 def _policies(key: AccessKey) -> Iterator[Finding]:
@@ -89,4 +123,5 @@ def _read(path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, st
     except OSError as fault:
         message = f"cannot be read: {fault.strerror or fault}"
         return Parsed(findings=(Finding(message=message, remedy="name a definition file", file=str(path)),))
-    return parse(text, str(path), env, pseudo_parameters)
+    parsed = parse(text, str(path), env, pseudo_parameters)
+    return parsed._replace(domain_names=tuple(_beside(domain, path.parent) for domain in parsed.domain_names))

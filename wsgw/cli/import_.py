@@ -22,7 +22,9 @@ TOKENS = "managementTokens"
 
 @click.command("import")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--delete", multiple=True, metavar="ID", help=f"Delete an API, an access key, or `{TOKENS}`; repeatable")
+@click.option(
+    "--delete", multiple=True, metavar="ID", help=f"Delete an API, a domain name, an access key, or `{TOKENS}`"
+)
 @with_some_settings("data", "redis", "redis_password", "redis_ca", "redis_prefix", "cluster_secret", "stage")
 def import_(files: tuple[Path, ...], delete: tuple[str, ...], **options: Any) -> None:
     """Store what definition FILES define. `wsgw serve` with the same --data or --redis serves it, and nodes that run
@@ -83,9 +85,11 @@ async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:
     from wsgw.cli.stored_definitions import (
         ACCESS_KEY,
         API,
+        DOMAIN_NAME,
         MANAGEMENT_TOKEN,
         access_key_body,
         api_body,
+        domain_name_body,
         token_documents,
     )
     from wsgw.definitions.freeze import api_id_of
@@ -106,6 +110,11 @@ async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:
         revision = await documents.write(API, apis)
         for name in apis:
             click.echo(f"stored {name} (revision {revision})")
+    if parsed.domain_names:
+        domains = {domain.name: domain_name_body(domain) for domain in parsed.domain_names}
+        revision = await documents.write(DOMAIN_NAME, domains)
+        for name in domains:
+            click.echo(f"stored domain name {name} (revision {revision})")
 
 
 async def _is_stored(documents: Documents, name: str) -> bool:
@@ -114,12 +123,12 @@ async def _is_stored(documents: Documents, name: str) -> bool:
 
 async def _found(documents: Documents, name: str) -> tuple[str, list[str]] | None:
     """The kind, and the names of the documents, that `--delete name` means."""
-    from wsgw.cli.stored_definitions import ACCESS_KEY, API, MANAGEMENT_TOKEN
+    from wsgw.cli.stored_definitions import ACCESS_KEY, API, DOMAIN_NAME, MANAGEMENT_TOKEN
 
     if name == TOKENS:
         tokens = list(await documents.all(MANAGEMENT_TOKEN))
         return (MANAGEMENT_TOKEN, tokens) if tokens else None
-    for kind in (API, ACCESS_KEY):
+    for kind in (API, ACCESS_KEY, DOMAIN_NAME):
         if name in await documents.all(kind):
             return kind, [name]
     return None

@@ -120,6 +120,7 @@ class Serving:
             management_tokens=definitions.management_tokens,
         )
         self._app = app
+        self._domain_names = definitions.domain_names
         try:
             listening = await self.open(app, definitions.apis)
         except (NotSafe, DefinitionError, OSError, ValueError) as error:
@@ -157,7 +158,7 @@ class Serving:
         """Serve `apis`. Raises NotSafe, DefinitionError, OSError and ValueError."""
         await app.prepare()
         # Before the first client: it would be refused.
-        app.deploy(self.prepared(apis), self.base)
+        app.deploy(self.prepared(apis), self.base, domain_names=self._domain_names)
         return await app.listen()
 
     def prepared(self, apis: tuple[Api, ...]) -> tuple[Api, ...]:
@@ -214,7 +215,7 @@ class Serving:
             click.echo("wsgw: not deployed; what was deployed before is still served", err=True)
             return False
         try:
-            self._app.deploy(self.prepared(definitions.apis), self.base)
+            self._app.deploy(self.prepared(definitions.apis), self.base, domain_names=definitions.domain_names)
             self._app.admit(definitions.access_keys, definitions.management_tokens)
         except (DefinitionError, ValueError) as error:
             click.echo(f"wsgw: not deployed; what was deployed before is still served: {error}", err=True)

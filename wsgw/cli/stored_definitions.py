@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from wsgw.definitions.access import AccessKey
+from wsgw.definitions.api import DomainName
 from wsgw.definitions.finding import Finding, Path, error
 from wsgw.definitions.freeze import api_id_of, broken, freeze, stage_of
 from wsgw.errors import DefinitionError
@@ -23,7 +24,7 @@ from wsgw.stores.base import Documents
 
 log = logging.getLogger("wsgw")
 
-API, ACCESS_KEY, MANAGEMENT_TOKEN = "api", "accessKey", "managementToken"
+API, ACCESS_KEY, MANAGEMENT_TOKEN, DOMAIN_NAME = "api", "accessKey", "managementToken", "domainName"
 #: What nodes announce to each other when something of it has changed.
 TOPIC = "definitions"
 
@@ -65,7 +66,8 @@ class StoredDefinitions:
         """All that is stored; `env` fills in `${NAME}`. What cannot be used is a finding. Raises StoreUnavailable."""
         # First: what is stored while this reads counts as a change.
         revision = await self.documents.revision()
-        documents, keys, tokens = [await self.documents.all(kind) for kind in (API, ACCESS_KEY, MANAGEMENT_TOKEN)]
+        kinds = (API, ACCESS_KEY, MANAGEMENT_TOKEN, DOMAIN_NAME)
+        documents, keys, tokens, names = [await self.documents.all(kind) for kind in kinds]
         self._seen, self._lost = revision, False
         source = Source(f"stored in {self._place}")
         findings: list[Finding] = []
@@ -80,6 +82,11 @@ class StoredDefinitions:
             sources["accessKeys", name] = source
             if (key := _access_key(name, body, env, findings)) is not None:
                 access_keys.append(key)
+        domain_names = []
+        for name, body in names.items():
+            sources["domainNames", name] = source
+            if (domain := _domain_name(name, body, findings)) is not None:
+                domain_names.append(domain)
         path: Path = ("managementTokens",)
         management_tokens = [filled(body.decode(errors="replace"), env, path, findings) for body in tokens.values()]
         return Parsed(
@@ -88,12 +95,17 @@ class StoredDefinitions:
             tuple(management_tokens),
             tuple(map(source.placed, findings)),
             sources,
+            tuple(domain_names),
         )
 
 
 def api_body(document: Mapping[str, Any], stage: str) -> bytes:
     """`document` as it is stored: with the stage `stage` if it names none, whoever serves it."""
     return orjson.dumps({**document, "stages": document.get("stages") or [{"stageName": stage_of(document, stage)}]})
+
+
+def domain_name_body(domain: DomainName) -> bytes:
+    return msgspec.json.encode(domain)
 
 
 def access_key_body(key: AccessKey) -> bytes:
@@ -119,6 +131,15 @@ def _api(name: str, body: bytes, findings: list[Finding]) -> dict[str, Any] | No
         return None
     assert isinstance(document, dict)
     return document
+
+
+def _domain_name(name: str, body: bytes, findings: list[Finding]) -> DomainName | None:
+    try:
+        return msgspec.json.decode(body, type=DomainName)
+    except msgspec.MsgspecError as fault:
+        message = f"the stored document cannot be read ({fault})"
+        findings.append(error(("domainNames", name), message, "import the domain name again"))
+        return None
 
 
 def _access_key(name: str, body: bytes, env: Mapping[str, str], findings: list[Finding]) -> AccessKey | None:

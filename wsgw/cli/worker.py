@@ -49,7 +49,7 @@ class Worker(Serving):
 
     async def open(self, app: App, apis: tuple[Api, ...]) -> Listening:
         await app.prepare()
-        app.deploy(self.prepared(apis), self.base)
+        app.deploy(self.prepared(apis), self.base, domain_names=self._domain_names)
         return await app.listen(self._leash.sockets(), self._leash.order.control)
 
     def ready(self, listening: Listening) -> None:

@@ -31,7 +31,12 @@ def http_document(root: Place, api_id: str, name: str, base: BasePathMode) -> tu
     if "swagger" in root:
         root.at("swagger").error("HTTP APIs are imported from OpenAPI 3 only", "convert it, or make it a REST API")
     at: Path = ("apis", api_id)
-    places: Places = {at: ()}
+    places: Places = {
+        at: (),
+        (*at, "routes"): ("paths",),
+        (*at, "cors"): (CORS,),
+        (*at, "authorizers"): ("components", "securitySchemes"),
+    }
     routes = _Routes(root, base, places, at)
     info, server = root.at("info"), root.at("servers").at(0)
     endpoint = root.at(_ENDPOINT) if _ENDPOINT in root else server.at(_ENDPOINT)

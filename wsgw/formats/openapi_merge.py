@@ -10,14 +10,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from wsgw.definitions.finding import pointer
-from wsgw.definitions.freeze import Document
+from wsgw.definitions.freeze_parts import Document
 from wsgw.definitions.model_schema import model_reference
+from wsgw.errors import DefinitionError
+from wsgw.formats.openapi_models import DEFAULT_MODELS
+from wsgw.formats.openapi_paths import Tree
+from wsgw.formats.openapi_place import Notes, Place
 
 Mode = Literal["merge", "overwrite"]
 
 # What an import never takes from an API. Endpoint configuration: overwrite keeps it; merge takes what is imported.
 _OWN = ("id", "apiId", "protocolType", "rootResourceId", "createdDate", "stages", "warnings", "apiEndpoint")
 _LISTS = ("resources", "authorizers", "models", "requestValidators", "gatewayResponses", "documentationParts")
+_DEFAULTS = {name: model["description"] for name, model in DEFAULT_MODELS.items()}
 _REFERENCE = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/")
 
 
@@ -25,7 +30,8 @@ def merge(existing: Document, imported: Document, mode: Mode) -> dict[str, Any]:
     """`existing` after the import of `imported`, both documents of one protocol; neither is changed.
 
     merge: what is imported is added, and where both have something, replaces it. overwrite: what is not imported goes,
-    but for stages and the endpoint configuration. What keeps its path or name keeps its id.
+    but for stages and the endpoint configuration. What keeps its path or name keeps its id. Raises DefinitionError if
+    the resources of both do not go together.
     """
     if existing["protocolType"] != "REST":
         return _overwritten_http(existing, imported)
@@ -39,10 +45,9 @@ def merge(existing: Document, imported: Document, mode: Mode) -> dict[str, Any]:
     kept = {name: value for name, value in existing.items() if name not in made}
     added = {name: value for name, value in imported.items() if name not in (*_OWN, *_LISTS, "name", "description")}
     whole = {**kept, **added, **made}
-    for name in ("binaryMediaTypes",):
-        both = dict.fromkeys([*existing.get(name, ()), *imported.get(name, ())])
-        if both:
-            whole[name] = list(both)
+    types = dict.fromkeys([*existing.get("binaryMediaTypes", ()), *imported.get("binaryMediaTypes", ())])
+    if types:
+        whole["binaryMediaTypes"] = list(types)
     for name in ("tags", "x-wsgw"):
         both_members = {**existing.get(name, {}), **imported.get(name, {})}
         if both_members:
@@ -112,12 +117,21 @@ def _resources(existing: Document, imported: Document) -> list[dict[str, Any]]:
             before["resourceMethods"] = {**before.get("resourceMethods", {}), **resource["resourceMethods"]}
             if "x-wsgw" in resource:
                 before["x-wsgw"] = {**before.get("x-wsgw", {}), **resource["x-wsgw"]}
+    tree, notes = Tree(), Notes(None)
+    for path in united:
+        tree.add(path, Place(None, ("paths", path), notes))
+    if notes.findings:
+        raise DefinitionError([str(finding) for finding in notes.findings])
     return list(united.values())
 
 
 def _united(kind: str, existing: Iterable[Document], imported: Iterable[Document]) -> list[Document]:
     united = {_name(kind, one): one for one in existing}
-    united |= {_name(kind, one): one for one in imported}
+    for one in imported:
+        name = _name(kind, one)
+        # An import brings the models that every API has; they do not replace what somebody made of them.
+        if not (kind == "models" and name in united and one.get("description") == _DEFAULTS.get(name)):
+            united[name] = one
     return list(united.values())
 
 

@@ -92,7 +92,17 @@ def rest_document(
         Documentation(root, ignore_documentation),
     )
     at: Path = ("apis", api_id)
-    places: Places = {at: ()}
+    places: Places = {
+        at: (),
+        (*at, "routes"): ("paths",),
+        (*at, "authorizers"): schemes.path,
+        (*at, "models"): section.path,
+        (*at, "binaryMediaTypes"): (_BINARY,),
+        (*at, "minimumCompressionSize"): (_COMPRESSION,),
+        (*at, "policy"): (_POLICY,),
+        (*at, "gatewayResponses"): (_RESPONSES,),
+        (*at, "endpointConfiguration"): (_ENDPOINT,),
+    }
     resources = _resources(root, base, shared, places)
     places |= {(*at, "models", model): place.path for model, place in models.places.items()}
     stages = rest_stages(root, places, at)
@@ -110,9 +120,9 @@ def rest_document(
             policy=_policy(root.at(_POLICY)),
             securityPolicy=root.text(_SECURITY_POLICY),
             endpointAccessMode=root.text(_ACCESS_MODE),
+            apiKeySource=root.choice(_KEY_SOURCE, frozenset({"HEADER", "AUTHORIZER"})),
             tags=tags_of(root) or None,
         ),
-        "apiKeySource": root.choice(_KEY_SOURCE, frozenset({"HEADER", "AUTHORIZER"})) or "HEADER",
         **endpoint,
         "rootResourceId": resources[0]["id"],
         "resources": resources,

@@ -16,7 +16,7 @@ import orjson
 
 from wsgw.authorizers.canonical import has_dot_segment
 from wsgw.errors import ApiConfigurationError
-from wsgw.integrations.aws_services import AwsRequest, Service, query_of
+from wsgw.integrations.aws_services import WHOLE_NAMES, AwsRequest, Service, query_of
 from wsgw.invocation import Headers, IntegrationRequest
 
 FORM = "application/x-www-form-urlencoded"
@@ -37,6 +37,11 @@ class AwsUri(NamedTuple):
     service: str
     is_action: bool
     rest: str
+
+    @property
+    def name(self) -> str:
+        """Subdomain and service, as the URI has them."""
+        return f"{self.subdomain}.{self.service}" if self.subdomain else self.service
 
 
 @lru_cache(maxsize=1024)
@@ -72,8 +77,8 @@ def service_request(uri: AwsUri, service: Service, request: IntegrationRequest, 
     if uri.is_action:
         return _action(uri.rest, service, query, headers, request, role)
     path = f"/{uri.rest}"
-    prefix = f"{uri.subdomain}." if uri.subdomain else ""
-    if uri.subdomain and service.custom and service.signing_name == "s3":
+    prefix = f"{uri.subdomain}." if uri.subdomain and uri.name not in WHOLE_NAMES else ""
+    if prefix and service.custom and service.signing_name == "s3":
         path, prefix = f"/{uri.subdomain}{path}", ""
     if has_dot_segment(path):
         raise ApiConfigurationError(detail="a mapped path parameter makes a dot segment")

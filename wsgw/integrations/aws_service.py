@@ -30,8 +30,7 @@ class AwsIntegration:
         where the request cannot be made or signed, or Lambda does not run the function.
         """
         uri = aws_uri(request.url.partition("?")[0])
-        name = f"{uri.subdomain}.{uri.service}" if uri.subdomain else uri.service
-        service = await self._services.find(name, uri.region)
+        service = await self._services.find(uri.name, uri.region)
         reply = await self._services.send(service, service_request(uri, service, request, self._credentials))
         function = function_of(request.url)
         if function is not None:

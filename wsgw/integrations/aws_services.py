@@ -36,11 +36,11 @@ _CLIENTS = {
     "metering.marketplace": "meteringmarketplace",
     "elasticloadbalancing": "elbv2",
     "elasticmapreduce": "emr",
-    "cloudtrail": "cloudtrail",
     "streams.dynamodb": "dynamodbstreams",
     "tagging": "resourcegroupstaggingapi",
-    "appconfigdata": "appconfigdata",
 }
+#: Names with a dot that are one service's, not a subdomain of another.
+WHOLE_NAMES = frozenset(name for name in _CLIENTS if "." in name)
 #: Assumed roles are assumed anew this long before they end.
 _EARLY = 300.0
 

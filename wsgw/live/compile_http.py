@@ -8,6 +8,7 @@ from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import DEFAULT_KEY, Integration, Route
 from wsgw.errors import DefinitionError, NotFound
 from wsgw.ids import api_tag
+from wsgw.integrations.aws_actions import AwsActions
 from wsgw.integrations.backends import Backends
 from wsgw.integrations.base import Invoker
 from wsgw.integrations.http import HttpIntegration
@@ -35,6 +36,7 @@ from wsgw.pipeline.http_proxy import (
     map_to_http_backend,
     placeholders,
 )
+from wsgw.pipeline.http_subtypes import ActionIntegration, compile_action, map_to_action
 from wsgw.pipeline.integrate import integrate
 from wsgw.pipeline.refuse_http import http_reply
 from wsgw.pipeline.run import Step
@@ -144,7 +146,10 @@ def _function_steps(stage: Stage, integration: Integration, parts: Parts) -> lis
 
 
 def _action_steps(stage: Stage, integration: Integration, parts: Parts) -> list[Step]:
-    raise ValueError(f"the action {integration.subtype} is not served by this version")
+    assert integration.subtype is not None
+    action = compile_action(integration.subtype, integration.request_parameters, integration.credentials)
+    invoker = ActionIntegration(AwsActions(parts.aws))
+    return [map_to_action(action, timeout_of(stage, integration)), integrate(invoker)]
 
 
 def _answer_step(integration: Integration) -> Step:

@@ -21,13 +21,11 @@ def binary_matcher(binary_media_types: Iterable[str]) -> Callable[[str | None], 
         return lambda header: False
     if "*/*" in entries:
         return lambda header: True
-    exact = frozenset(entry for entry in entries if "*" not in entry)
-    ranges = tuple(entry[:-1] for entry in entries if entry.endswith("/*"))
+    exact = frozenset(entry for entry in entries if not entry.startswith("*"))
+    ranges = tuple(entry[:-1] for entry in exact if entry.endswith("/*"))
 
     def matches(header: str | None) -> bool:
         kind = first_of(header)
-        return kind is not None and (
-            kind in exact or (bool(ranges) and not kind.endswith("*") and kind.startswith(ranges))
-        )
+        return kind is not None and (kind in exact or (bool(ranges) and kind.startswith(ranges)))
 
     return matches

@@ -104,7 +104,8 @@ def _response_length(invocation: HttpInvocation) -> Value:
     reply = invocation.reply
     if reply is None or invocation.method == "HEAD":
         return 0
-    return len(reply.body) + ((reply.stream.length or 0) if reply.stream is not None else 0)
+    announced = reply.stream.length if reply.stream is not None else None
+    return len(reply.body) if announced is None else announced
 
 
 def _data_processed(invocation: HttpInvocation) -> Value:

@@ -58,8 +58,9 @@ def compile_request_parameters(mapping: Mapping[str, str]) -> Callable[[HttpInvo
     """Maps a request's parameters: integration target → source expression. Raises ParameterError.
 
     Values of `path` are percent-encoded already and go into the URL as they are: a path variable stays as it was sent,
-    so that `{proxy+}` keeps its slashes. Those of `query` are not encoded yet, so one from the path is decoded. The result raises BadRequestBody where
-    a body that is no JSON is asked for a part of it, ApiConfigurationError where a value would end its header.
+    so that `{proxy+}` keeps its slashes. Those of `query` are not encoded yet, so one from the path is decoded. The
+    result raises BadRequestBody where a body that is no JSON is asked for a part of it, and ApiConfigurationError where
+    a value would end its header.
     """
     entries = [(*_target(key), _source(key, expression)) for key, expression in mapping.items()]
 

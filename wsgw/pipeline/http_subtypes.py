@@ -1,5 +1,6 @@
 """First-class actions of AWS services in HTTP APIs (`SQS-SendMessage`, …): a call made of the mapped requestParameters.
 
+Here values are texts, lists and objects as JSON; whoever calls gives each the type that its service wants.
 Source: developer guide, "Integration subtype reference".
 """
 
@@ -12,139 +13,125 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from wsgw.errors import BadRequest
-from wsgw.invocation import HttpInvocation
+from wsgw.integrations.aws_actions import AwsActions
+from wsgw.invocation import HttpInvocation, IntegrationRequest, Invocation, Reply
 from wsgw.mapping.http_values import compile_value
 from wsgw.mapping.parameters import ParameterError
+from wsgw.pipeline.run import Step
 
-#: Gives a parameter's value for a request, None where there is none.
-_Make = Callable[[HttpInvocation], Any]
+#: Gives a parameter's text for a request, None where there is none.
+_Make = Callable[[HttpInvocation], str | None]
 
 _INTEGERS: Final = frozenset(("DelaySeconds", "MaxNumberOfMessages", "VisibilityTimeout", "WaitTimeSeconds"))
 _JSON: Final = frozenset(
     ("AttributeNames", "MessageAttributeNames", "MessageAttributes", "MessageSystemAttributes", "Resources")
 )
-_BINARY: Final = frozenset({"Data"})
 _REGION: Final = "Region"
+_REGION_NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _VERSION: Final = re.compile(r"-1\.0\Z")
 
 
 class Subtype(NamedTuple):
-    """An action: its service and operation as the SDK names them, and the parameters that a definition may give.
+    """The parameters that a definition has to give, and those that it may."""
 
-    `lower`: the operation's own parameters begin in lower case.
-    """
-
-    service: str
-    operation: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    lower: bool = False
 
 
+_OF_MESSAGES: Final = ("MessageAttributes", "MessageSystemAttributes")
+_OF_RECEIVING: Final = ("AttributeNames", "MaxNumberOfMessages", "MessageAttributeNames")
 SUBTYPES: Final[Mapping[str, Subtype]] = {
     "EventBridge-PutEvents": Subtype(
-        "events",
-        "PutEvents",
-        ("Detail", "DetailType", "Source"),
-        ("Time", "EventBusName", "Resources", "Region", "TraceHeader"),
+        ("Detail", "DetailType", "Source"), ("Time", "EventBusName", "Resources", "Region", "TraceHeader")
     ),
     "SQS-SendMessage": Subtype(
-        "sqs",
-        "SendMessage",
         ("QueueUrl", "MessageBody"),
-        (
-            "DelaySeconds",
-            "MessageAttributes",
-            "MessageDeduplicationId",
-            "MessageGroupId",
-            "MessageSystemAttributes",
-            "Region",
-        ),
+        (*_OF_MESSAGES, "DelaySeconds", "MessageDeduplicationId", "MessageGroupId", "Region"),
     ),
     "SQS-ReceiveMessage": Subtype(
-        "sqs",
-        "ReceiveMessage",
         ("QueueUrl",),
-        (
-            "AttributeNames",
-            "MaxNumberOfMessages",
-            "MessageAttributeNames",
-            "ReceiveRequestAttemptId",
-            "VisibilityTimeout",
-            "WaitTimeSeconds",
-            "Region",
-        ),
+        (*_OF_RECEIVING, "ReceiveRequestAttemptId", "VisibilityTimeout", "WaitTimeSeconds", "Region"),
     ),
-    "SQS-DeleteMessage": Subtype("sqs", "DeleteMessage", ("ReceiptHandle", "QueueUrl"), ("Region",)),
-    "SQS-PurgeQueue": Subtype("sqs", "PurgeQueue", ("QueueUrl",), ("Region",)),
+    "SQS-DeleteMessage": Subtype(("ReceiptHandle", "QueueUrl"), ("Region",)),
+    "SQS-PurgeQueue": Subtype(("QueueUrl",), ("Region",)),
     "AppConfig-GetConfiguration": Subtype(
-        "appconfig",
-        "GetConfiguration",
-        ("Application", "Environment", "Configuration", "ClientId"),
-        ("ClientConfigurationVersion", "Region"),
+        ("Application", "Environment", "Configuration", "ClientId"), ("ClientConfigurationVersion", "Region")
     ),
     "Kinesis-PutRecord": Subtype(
-        "kinesis",
-        "PutRecord",
-        ("StreamName", "Data", "PartitionKey"),
-        ("SequenceNumberForOrdering", "ExplicitHashKey", "Region"),
+        ("StreamName", "Data", "PartitionKey"), ("SequenceNumberForOrdering", "ExplicitHashKey", "Region")
     ),
-    "StepFunctions-StartExecution": Subtype(
-        "stepfunctions", "StartExecution", ("StateMachineArn",), ("Name", "Input", "Region"), lower=True
-    ),
-    "StepFunctions-StartSyncExecution": Subtype(
-        "stepfunctions",
-        "StartSyncExecution",
-        ("StateMachineArn",),
-        ("Name", "Input", "Region", "TraceHeader"),
-        lower=True,
-    ),
-    "StepFunctions-StopExecution": Subtype(
-        "stepfunctions", "StopExecution", ("ExecutionArn",), ("Cause", "Error", "Region"), lower=True
-    ),
+    "StepFunctions-StartExecution": Subtype(("StateMachineArn",), ("Name", "Input", "Region")),
+    "StepFunctions-StartSyncExecution": Subtype(("StateMachineArn",), ("Name", "Input", "Region", "TraceHeader")),
+    "StepFunctions-StopExecution": Subtype(("ExecutionArn",), ("Cause", "Error", "Region")),
 }
 
 
 class Call(NamedTuple):
-    """A call as the SDK takes it. `region` None: the SDK's own."""
+    """A call by the names of the subtype reference. `region` "": the default one; `role`: an ARN to act as."""
 
     service: str
     operation: str
-    parameters: dict[str, Any]
-    region: str | None
+    parameters: dict[str, str]
+    region: str
+    role: str | None
 
 
 class Action:
-    """A compiled action. `needs_body`: a parameter reads the request's body."""
+    """A compiled action. `role`: the integration's credentials."""
 
-    __slots__ = ("_makers", "_required", "_subtype")
+    __slots__ = ("_makers", "_operation", "_required", "_role", "_service")
 
-    def __init__(self, subtype: Subtype, makers: Mapping[str, _Make]) -> None:
-        self._subtype = subtype
+    def __init__(self, name: str, required: tuple[str, ...], makers: Mapping[str, _Make], role: str | None) -> None:
+        self._service, _, self._operation = name.partition("-")
         self._makers = makers
-        self._required = frozenset(subtype.required)
+        self._required = frozenset(required)
+        self._role = role
 
     def call(self, invocation: HttpInvocation) -> Call:
         """The call for a request. Raises BadRequest where a required parameter has no value, or one has a wrong one."""
-        values: dict[str, Any] = {}
+        values: dict[str, str] = {}
         for name, make in self._makers.items():
             value = make(invocation)
             if value is not None:
                 values[name] = value
             elif name in self._required:
                 raise BadRequest(detail=f"the request has no value for the parameter {name}")
-        region = values.pop(_REGION, None)
-        subtype = self._subtype
-        if subtype.lower:
-            values = {name[0].lower() + name[1:]: value for name, value in values.items()}
-        elif subtype.operation == "PutEvents":
-            values = {"Entries": [values]}
-        return Call(subtype.service, subtype.operation, values, region)
+        region = values.pop(_REGION, "")
+        if region and not _REGION_NAME.fullmatch(region):
+            # It becomes part of a host name that signed requests go to.
+            raise BadRequest(detail="the value for the parameter Region is no region")
+        return Call(self._service, self._operation, values, region, self._role)
 
 
-def compile_action(name: str, parameters: Mapping[str, str]) -> Action:
+class ActionIntegration:
+    """Makes the Call that a request has as its `target`."""
+
+    def __init__(self, actions: AwsActions) -> None:
+        self._actions = actions
+
+    async def invoke(self, request: IntegrationRequest) -> Reply:
+        """Raises what AwsActions.call raises."""
+        call: Call = request.target
+        return await self._actions.call(
+            call.service, call.operation, call.parameters, call.region, request.timeout, call.role
+        )
+
+
+def map_to_action(action: Action, timeout: float) -> Step:
+    """The call that `action` makes of the request."""
+
+    async def step(invocation: Invocation) -> None:
+        assert isinstance(invocation, HttpInvocation)
+        call = action.call(invocation)
+        invocation.request = IntegrationRequest("POST", "", (), b"", timeout, target=call)
+
+    return step
+
+
+def compile_action(name: str, parameters: Mapping[str, str], role: str | None = None) -> Action:
     """The action `name` with the definition's `requestParameters`. Raises ParameterError (a ValueError)."""
-    subtype = SUBTYPES.get(_VERSION.sub("", name))
+    plain = _VERSION.sub("", name)
+    subtype = SUBTYPES.get(plain)
     if subtype is None:
         raise ParameterError(f"there is no integration subtype {name!r}; there are {', '.join(SUBTYPES)}")
     known = (*subtype.required, *subtype.optional)
@@ -154,67 +141,38 @@ def compile_action(name: str, parameters: Mapping[str, str]) -> Action:
     missing = [key for key in subtype.required if not parameters.get(key)]
     if missing:
         raise ParameterError(f"{name} needs the request parameter {missing[0]!r}")
-    return Action(subtype, {key: _maker(key, expression) for key, expression in parameters.items()})
+    makers = {key: _maker(key, expression) for key, expression in parameters.items()}
+    return Action(plain, subtype.required, makers, role)
 
 
 def _maker(key: str, expression: str) -> _Make:
     try:
         if key in _JSON:
-            return _json(key, expression)
-        read = compile_value(expression, "request").read
+            return _json(expression)
+        value = compile_value(expression, "request")
     except ParameterError as error:
         raise ParameterError(f"request parameter {key!r}: {error}") from error
-    if key in _INTEGERS:
-        return _integer(key, expression)
-    if key in _BINARY:
-        return lambda invocation: None if (text := read(invocation, None)) is None else text.encode("utf-8", "replace")
-    return lambda invocation: read(invocation, None)
-
-
-def _integer(key: str, expression: str) -> _Make:
-    value = compile_value(expression, "request")
-    if value.constant is not None and not value.constant.isdecimal():
+    if key in _INTEGERS and value.constant is not None and not value.constant.isdecimal():
         raise ParameterError(f"request parameter {key!r}: {expression!r} is no number")
-
-    def make(invocation: HttpInvocation) -> int | None:
-        text = value.read(invocation, None)
-        if text is None:
-            return None
-        if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise BadRequest(detail=f"the value for the parameter {key} is no number")
-        return int(text)
-
-    return make
+    return lambda invocation: value.read(invocation, None)
 
 
-def _json(key: str, expression: str) -> _Make:
+def _json(expression: str) -> _Make:
     """A list or an object. Where the text is JSON as it stands, its strings are the values: none can break out."""
     try:
         skeleton = orjson.loads(expression)
     except orjson.JSONDecodeError:
         skeleton = None
     if isinstance(skeleton, (dict, list)):
-        return _built(skeleton)
+        built = _built(skeleton)
+        return lambda invocation: orjson.dumps(built(invocation)).decode()
     value = compile_value(expression, "request")
     if value.constant is not None:
         raise ParameterError(f"{expression!r} is neither a JSON list nor a JSON object")
-
-    def make(invocation: HttpInvocation) -> Any:
-        text = value.read(invocation, None)
-        if text is None:
-            return None
-        try:
-            made = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            made = None
-        if not isinstance(made, (dict, list)):
-            raise BadRequest(detail=f"the value for the parameter {key} is neither a JSON list nor a JSON object")
-        return made
-
-    return make
+    return lambda invocation: value.read(invocation, None)
 
 
-def _built(part: Any) -> _Make:
+def _built(part: Any) -> Callable[[HttpInvocation], Any]:
     if isinstance(part, dict):
         members = {key: _built(value) for key, value in part.items()}
         return lambda invocation: {key: make(invocation) for key, make in members.items()}
