@@ -226,6 +226,7 @@ class App:
             handlers=handlers or {},
         )
         stages = [compile_stage(api, stage, parts) for api in apis for stage in api.stages.values()]
+        self._listeners.serve(domain_names)
         self.stages.deploy(stages, domain_names, hidden={api.id for api in apis if api.disable_execute_api_endpoint})
         self.node.look_again()
         self._plane.bodies = Bodies.of(stages)
@@ -357,6 +358,7 @@ class App:
                 await self._control.cleanup()
             await self._pool.close()
             await self._lambda.close()
+            await self._aws.close()
             self.access_log.close()
             if self._access_stream is not None and self._access_stream is not sys.stderr.buffer:
                 # Disk full: what could not be written then cannot be now, and has been counted.

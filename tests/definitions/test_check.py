@@ -345,11 +345,11 @@ def test_what_can_be_served_has_no_findings(members):
     assert findings_of(**members) == []
 
 
-def test_a_bad_api_id_and_protocol_are_refused():
+def test_a_bad_api_id_is_refused():
     api = freeze({"apiId": "a/b", "name": "x", "protocolType": "HTTP"})
     assert [str(finding) for finding in check(api)] == [
         "error: apis.a/b: no id that an API can have: it stands in addresses (use up to 63 letters, digits, - and _)",
-        "error: apis.a/b.protocol: HTTP APIs are not served by this version (WEBSOCKET is)",
+        "error: apis.a/b.routes: the API has no routes (add one, as $default: http://localhost:9000/)",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,8 +17,8 @@ from tests.conftest import MakeGateway
 from tests.harness.backend import Backend, Received
 from tests.harness.gateway import TestGateway, http, route
 from tests.harness.lambda_endpoint import LambdaEndpoint, Never, raises, returns
-from wsgw.definitions.access import Cors
-from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.access import Cors, ThrottleSettings
+from wsgw.definitions.api import Api, Stage, StageLimits
 from wsgw.definitions.route import Integration, Route
 
 HOST = {"Host": "web.localhost"}
@@ -212,6 +213,33 @@ async def test_the_stages_name_is_stripped_by_a_mapping_of_the_path(make_gateway
     assert backend.requests[0].target == "/a/b%20c?x=1"
 
 
+@pytest.mark.parametrize(
+    ("keys", "method", "asked", "found"),
+    [
+        (["ANY /{proxy+}"], "GET", "/", None),
+        (["ANY /{proxy+}", "ANY /"], "GET", "/", "ANY /"),
+        (["ANY /{proxy+}", "$default"], "GET", "/", "$default"),
+        (["GET /pets", "$default"], "OPTIONS", "/pets", "$default"),
+        (["GET /pets"], "HEAD", "/pets", None),
+        (["GET /pets", "ANY /pets"], "GET", "/pets", "GET /pets"),
+        (["GET /pets", "ANY /pets"], "POST", "/pets", "ANY /pets"),
+        (["GET /a/{proxy+}", "GET /a/b/{proxy+}"], "GET", "/a/b/c", "GET /a/b/{proxy+}"),
+        (["GET /a/{proxy+}", "ANY /a/{proxy+}"], "POST", "/a/b", "ANY /a/{proxy+}"),
+        (["GET /pets/{id}"], "GET", "/pets/1/", None),
+    ],
+)
+async def test_each_rule_of_route_selection(
+    gateway: TestGateway, backend: Backend, client: Client, keys: list[str], method: str, asked: str, found: str | None
+):
+    """Greedy variables and `/`, $default and OPTIONS, HEAD, ANY, literal prefixes, trailing slashes."""
+    parameters = {"append:header.route": "$context.routeKey"}
+    some = [route(key, http(backend.url, method="ANY", request_parameters=parameters)) for key in keys]
+    gateway.deploy(http_api(*some))
+    answer = await client.ask(asked, method)
+    assert answer.status == (404 if found is None else 200)
+    assert [got.header("route") for got in backend.requests] == ([] if found is None else [found])
+
+
 # ---- what can go wrong with a backend
 
 
@@ -246,6 +274,95 @@ async def test_headers_of_one_hop_end_here_both_ways(gateway: TestGateway, backe
     assert len(answer.all("apigw-requestid")) == 1
     got = backend.requests[0]
     assert (got.header("x-mine-too"), got.header("x-mine"), got.header("te")) == ("1", None, None)
+
+
+async def test_the_answer_to_a_head_says_how_long_the_body_would_be(
+    gateway: TestGateway, backend: Backend, client: Client
+):
+    backend.on("/file", 200, "12345", {"X-A": "1"})
+    backend.on("/none", 204)
+    routes = [route(f"ANY /{name}", http(f"{backend.url}/{name}", method="ANY")) for name in ("file", "none")]
+    gateway.deploy(http_api(*routes, route("HEAD /got", http(f"{backend.url}/file", method="GET"))))
+    for path in ("/file", "/got"):
+        answer = await client.ask(path, "HEAD")
+        assert (answer.status, answer.body, answer.header("x-a")) == (200, b"", "1")
+        assert answer.all("content-length") == ["5"]
+    assert (await client.ask("/none", "HEAD")).all("content-length") == []
+    assert (await client.ask("/file")).body == b"12345"
+
+
+async def test_a_throttled_request_is_429(gateway: TestGateway, backend: Backend, client: Client):
+    limit = ThrottleSettings(rate_limit=0.001, burst_limit=1)
+    gateway.deploy(http_api(route("GET /", http(backend.url, method="ANY"), throttle=limit)))
+    assert (await client.ask("/")).status == 200
+    answer = await client.ask("/")
+    assert (answer.status, answer.body) == (429, b'{"message":"Too Many Requests"}')
+
+
+async def test_a_body_that_is_too_large_is_413(gateway: TestGateway, backend: Backend, client: Client):
+    stage = Stage(name="$default", limits=StageLimits(payload_bytes=1000))
+    gateway.deploy(http_api(route("POST /", http(backend.url)), stage=stage))
+    answer = await client.ask("/", "POST", data=b"x" * 1001)
+    assert (answer.status, answer.body) == (413, b'{"message":"Request Entity Too Large"}')
+    assert backend.requests == []
+
+
+async def test_an_answer_that_comes_piece_by_piece_goes_on_piece_by_piece(
+    gateway: TestGateway, backend: Backend, client: Client
+):
+    """Server-sent events: each is with the client before the backend says the next."""
+    seen = asyncio.Event()
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(b"data: 1\n\n")
+        await seen.wait()
+        await answer.write(b"data: 2\n\n")
+        await answer.write_eof()
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/events", stream)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    gateway.deploy(
+        http_api(route("GET /events", http(f"http://127.0.0.1:{runner.addresses[0][1]}/events", method="ANY")))
+    )
+    async with aiohttp.ClientSession() as session, session.get(gateway.url + "/events", headers=HOST) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        assert await answer.content.readuntil(b"\n\n") == b"data: 1\n\n"
+        seen.set()
+        assert await answer.content.read() == b"data: 2\n\n"
+    await runner.cleanup()
+
+
+async def test_a_large_body_goes_on_without_a_length(gateway: TestGateway, backend: Backend):
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"x" * 16_384
+
+    gateway.deploy(http_api(route("POST /", http(backend.url))))
+    async with aiohttp.ClientSession() as session, session.post(gateway.url, headers=HOST, data=pieces()) as answer:
+        assert answer.status == 200
+    assert len(backend.requests[0].body) == 1 << 20
+
+
+async def test_each_request_has_a_line_in_the_access_log(make_gateway: MakeGateway, backend: Backend, tmp_path: Path):
+    file = tmp_path / "access.log"
+    gateway = await make_gateway(access_log=str(file))
+    line = "$context.httpMethod $context.routeKey $context.path $context.status $context.requestId"
+    stage = Stage(name="$default", access_log_format=line)
+    gateway.deploy(http_api(route("GET /pets/{id}", http(backend.url, method="ANY")), stage=stage))
+    async with aiohttp.ClientSession() as session:
+        answers = [await Client(session, gateway).ask(path) for path in ("/pets/1", "/nowhere")]
+    await gateway.stop()
+    ids = [answer.header("apigw-requestid") for answer in answers]
+    assert file.read_text().splitlines() == [
+        f"GET GET /pets/{{id}} /pets/1 200 {ids[0]}",
+        f"GET - /nowhere 404 {ids[1]}",
+    ]
 
 
 # ---- parameter mapping
@@ -446,6 +563,35 @@ async def test_a_python_handler_takes_format_2_0(gateway: TestGateway, client: C
     gateway.deploy(http_api(route("GET /hello/{name}", integration)), handlers={"test:hello": hello})
     answer = await client.ask("/hello/a%20b")
     assert answer.json() == {"path": "/hello/a%20b", "name": "a b", "id": answer.header("apigw-requestid")}
+
+
+async def test_an_action_of_a_service_is_called_with_mapped_parameters(
+    gateway: TestGateway, backend: Backend, client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    """SQS-SendMessage"""
+    for name, value in {
+        "AWS_ENDPOINT_URL_SQS": backend.url,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    backend.on("/", 200, '{"MessageId":"1"}', {"Content-Type": "application/x-amz-json-1.0"})
+    parameters = {"QueueUrl": "http://localhost/1/q", "MessageBody": "$request.body.text", "DelaySeconds": "5"}
+    mapping = {"200": {"overwrite:statuscode": "202", "append:header.made": "$response.body.MessageId"}}
+    integration = Integration(
+        type="AWS_PROXY",
+        subtype="SQS-SendMessage",
+        request_parameters=parameters,
+        response_parameters=mapping,
+    )
+    gateway.deploy(http_api(route("POST /messages", integration)))
+    answer = await client.ask("/messages", "POST", data=b'{"text": "hello"}')
+    assert (answer.status, answer.body, answer.header("made")) == (202, b'{"MessageId":"1"}', "1")
+    got = backend.requests[0]
+    assert json.loads(got.body) == {"QueueUrl": "http://localhost/1/q", "MessageBody": "hello", "DelaySeconds": 5}
+    assert got.header("x-amz-target") == "AmazonSQS.SendMessage"
+    assert (await client.ask("/messages", "POST", data=b"{}")).status == 400
 
 
 # ---- CORS

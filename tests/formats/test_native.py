@@ -289,7 +289,10 @@ WRONG = [
             "f:1: error: apis.c.stages.p.limits.frameByte: there is no such key (did you mean 'frameBytes'?)",
         ],
     ),
-    ("apis: {c: {routes: {}}}", ["f:1: error: apis.c: the key 'protocol' is missing (add it: WEBSOCKET or HTTP or REST)"]),
+    (
+        "apis: {c: {routes: {}}}",
+        ["f:1: error: apis.c: the key 'protocol' is missing (add it: WEBSOCKET or HTTP or REST)"],
+    ),
     ("apis: {c: {protocol: WEBSOCKTE}}", ["did you mean 'WEBSOCKET'?"]),
     ("apis: []", ["f:1: error: apis: a list where a mapping is expected"]),
     (

@@ -72,7 +72,8 @@ def test_the_api_id_is_given_or_made_from_the_title(members, api_id):
 
 
 def test_pseudo_parameters_are_replaced_everywhere():
-    uri = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/f:${AWS::AccountId}/invocations"
+    called = "path/2015-03-31/functions/f:${AWS::AccountId}/invocations"
+    uri = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:{called}"
     document = openapi({"/": {"get": operation({"type": "aws_proxy", "httpMethod": "POST", "uri": uri})}})
     imported = import_openapi(document, pseudo_parameters=pseudo_parameters_of("cn-north-1", "123456789012"))
     assert imported.document is not None
@@ -120,7 +121,11 @@ def test_unknown_extensions_are_reported_and_kept():
     get["parameters"] = [{"name": "a", "in": "query", "x-amazon-apigateway-nope": 3}]
     document = openapi(
         {"/pets": {"get": get, "x-amazon-apigateway-nope": 4}},
-        **{"x-amazon-apigateway-nope": {"deep": [5]}, "x-amazon-apigateway-cors": {"maxAge": 1}, "x-wsgw-protocol": "REST"},
+        **{
+            "x-amazon-apigateway-nope": {"deep": [5]},
+            "x-amazon-apigateway-cors": {"maxAge": 1},
+            "x-wsgw-protocol": "REST",
+        },
     )
     imported = import_openapi(document)
     assert imported.document is not None
@@ -133,7 +138,10 @@ def test_unknown_extensions_are_reported_and_kept():
     }
     assert [finding.pointer for finding in imported.info] == ["/paths/~1pets/get/x-vendor"]
     extensions = imported.document["x-wsgw"]
-    assert extensions["extensions"] == {"x-amazon-apigateway-nope": {"deep": [5]}, "x-amazon-apigateway-cors": {"maxAge": 1}}
+    assert extensions["extensions"] == {
+        "x-amazon-apigateway-nope": {"deep": [5]},
+        "x-amazon-apigateway-cors": {"maxAge": 1},
+    }
     assert extensions["extensionsAt"] == {"/paths/~1pets/get/parameters/0/x-amazon-apigateway-nope": 3}
     pets = next(one for one in imported.document["resources"] if one["path"] == "/pets")
     assert pets["x-wsgw"]["extensions"] == {"x-amazon-apigateway-nope": 4}
@@ -232,9 +240,9 @@ def test_a_document_without_stages_gets_the_default_one(document, stage):
 
 
 def test_a_wrong_stage_entry_is_an_error_with_its_pointer():
-    imported = import_openapi(openapi(**{"x-wsgw-stages": {"dev": {"variable": {}}, "v1": {"limits": 3}}}))
+    imported = import_openapi(openapi(**{"x-wsgw-stages": {"dev": {"variable": {}}, "200": {"limits": 3}}}))
     assert imported.document is None
     assert {finding.pointer for finding in imported.findings} == {
         "/x-wsgw-stages/dev/variable",
-        "/x-wsgw-stages/v1/limits",
+        "/x-wsgw-stages/200/limits",
     }

@@ -1,4 +1,4 @@
-"""The first-class actions of HTTP APIs (http.md 12), each against moto's server or a stand-in for what it lacks."""
+"""The first-class actions of HTTP APIs, each against moto's server or a stand-in for what it lacks."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ async def test_appconfig_get_configuration_gives_it_as_it_is(actions, monkeypatc
 
 
 async def test_region_changes_where_it_goes(actions, aws):
-    """http.md 12: Region changes the target Region."""
+    """Region changes the target Region."""
     elsewhere = client("sqs", aws, "us-west-2").create_queue(QueueName="west")["QueueUrl"]
     await call(actions, "SQS-SendMessage", "us-west-2", QueueUrl=elsewhere, MessageBody="west")
     got = client("sqs", aws, "us-west-2").receive_message(QueueUrl=elsewhere)

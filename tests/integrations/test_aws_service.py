@@ -59,7 +59,7 @@ def table(aws: str) -> str:
 
 
 async def test_dynamodb_action_puts_an_item_and_queries_it(integration, table):
-    """rest.md 21, row dynamodb:action/PutItem: JSON protocol, X-Amz-Target set from the action."""
+    """Row dynamodb:action/PutItem: JSON protocol, X-Amz-Target set from the action."""
     put = {"TableName": table, "Item": {"id": {"S": "1"}, "text": {"S": "Grüße"}}}
     assert document(await integration.invoke(request("dynamodb:action/PutItem", put))) == {}
     query = {
@@ -72,7 +72,7 @@ async def test_dynamodb_action_puts_an_item_and_queries_it(integration, table):
 
 
 async def test_a_services_error_is_an_answer_with_its_status(integration):
-    """rest.md 21: service error answers flow through integration response selection by status."""
+    """Service error answers flow through integration response selection by status."""
     reply = await integration.invoke(request("dynamodb:action/GetItem", {"TableName": "none", "Key": {}}))
     assert reply.status == 400
     assert "ResourceNotFoundException" in reply.body.decode()
@@ -90,7 +90,7 @@ def messages(aws: str, queue: str) -> list[str]:
 
 
 async def test_sqs_path_takes_a_form_as_its_body(integration, aws, queue):
-    """rest.md 21, row sqs:path/{account}/{queue}, and the recorded idiom `Action=SendMessage&MessageBody=…`."""
+    """Row sqs:path/{account}/{queue}, and the recorded idiom `Action=SendMessage&MessageBody=…`."""
     path = queue.split("/", 3)[3]
     reply = await integration.invoke(
         request(f"sqs:path/{path}", b"Action=SendMessage&MessageBody=hello%20there", headers=(FORM,))
@@ -101,7 +101,7 @@ async def test_sqs_path_takes_a_form_as_its_body(integration, aws, queue):
 
 
 async def test_sqs_action_sends_the_mapped_query(integration, aws, queue):
-    """rest.md 21, row sqs:action/SendMessage: query protocol, Action and Version added."""
+    """Row sqs:action/SendMessage: query protocol, Action and Version added."""
     uri = f"sqs:action/SendMessage?QueueUrl={queue.replace(':', '%3A').replace('/', '%2F')}&MessageBody=a+b%26c"
     reply = await integration.invoke(request(uri))
     assert reply.status == 200, reply.body
@@ -116,7 +116,7 @@ async def test_sqs_action_takes_json(integration, aws, queue):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_sns_action_publishes_the_mapped_query(integration, aws, queue, method):
-    """rest.md 21, row sns:action/Publish: parameters from integration.request.querystring."""
+    """Row sns:action/Publish: parameters from integration.request.querystring."""
     sns = client("sns", aws)
     topic = sns.create_topic(Name="topic")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:{queue.split('/')[-1]}")
@@ -127,7 +127,7 @@ async def test_sns_action_publishes_the_mapped_query(integration, aws, queue, me
 
 
 async def test_sns_action_publishes_a_form(integration, aws):
-    """rest.md 21, row sns:action/Publish: parameters from a form body."""
+    """Row sns:action/Publish: parameters from a form body."""
     topic = client("sns", aws).create_topic(Name="form")["TopicArn"]
     body = f"TopicArn={topic}&Message=hello".encode()
     reply = await integration.invoke(request("sns:action/Publish", body, headers=(FORM,)))
@@ -136,20 +136,20 @@ async def test_sns_action_publishes_a_form(integration, aws):
 
 
 async def test_kinesis_action_puts_a_record(integration, aws):
-    """rest.md 21, row kinesis:action/PutRecord."""
+    """Row kinesis:action/PutRecord."""
     client("kinesis", aws).create_stream(StreamName="events", ShardCount=1)
     record = {"StreamName": "events", "Data": "aGVsbG8=", "PartitionKey": "1"}
     assert document(await integration.invoke(request("kinesis:action/PutRecord", record)))["SequenceNumber"]
 
 
 async def test_events_action_puts_events(integration):
-    """rest.md 21, row events:action/PutEvents."""
+    """Row events:action/PutEvents."""
     entries = {"Entries": [{"Source": "shop", "DetailType": "order", "Detail": "{}"}]}
     assert document(await integration.invoke(request("events:action/PutEvents", entries)))["FailedEntryCount"] == 0
 
 
 async def test_states_action_starts_an_execution(integration, aws):
-    """rest.md 21, row states:action/StartExecution."""
+    """Row states:action/StartExecution."""
     role = "arn:aws:iam::123456789012:role/states"
     definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
     machine = client("stepfunctions", aws).create_state_machine(name="machine", definition=definition, roleArn=role)
@@ -158,7 +158,7 @@ async def test_states_action_starts_an_execution(integration, aws):
 
 
 async def test_ssm_action_is_asked_by_parameters_and_answers_in_an_envelope(integration, aws):
-    """rest.md 21, row ssm:action/GetParameter: {"GetParameterResponse": {"GetParameterResult": …}}. Recorded."""
+    """Row ssm:action/GetParameter: {"GetParameterResponse": {"GetParameterResult": …}}. Recorded."""
     client("ssm", aws).put_parameter(Name="/key", Value="secret", Type="SecureString")
     uri = "ssm:action/GetParameter?Name=%2Fkey&WithDecryption=true"
     answer = document(await integration.invoke(request(uri)))
@@ -178,7 +178,7 @@ def bucket(aws: str) -> str:
 
 @pytest.mark.parametrize("key", ["cat.png", "a b/ü+%.png", "a//b"])
 async def test_s3_path_stores_and_gives_bytes(integration, aws, bucket, key):
-    """rest.md 21, row s3:path/{bucket}/{key}: verb from integrationHttpMethod; bytes stay bytes."""
+    """Row s3:path/{bucket}/{key}: verb from integrationHttpMethod; bytes stay bytes."""
     encoded = key.replace("%", "%25").replace(" ", "%20").replace("ü", "%C3%BC").replace("+", "%2B")
     uri = f"s3:path/{bucket}/{encoded}"
     put = await integration.invoke(request(uri, BINARY, "PUT", (("Content-Type", "image/png"),)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from tests.harness.aws_services import aws_environment, aws_services, client
 from wsgw.errors import GatewayError, IntegrationFailure, IntegrationTimeout
+from wsgw.integrations import aws_services as aws_services_module
 from wsgw.integrations.aws_actions import AwsActions
 from wsgw.integrations.aws_service import AwsIntegration
 from wsgw.integrations.aws_services import AwsServices
@@ -78,7 +81,7 @@ ENDPOINTS = [
 
 @pytest.mark.parametrize(("uri", "url", "scope"), ENDPOINTS)
 async def test_a_service_is_at_its_regional_endpoint_and_signed_for(services, sent, uri, url, scope):
-    """rest.md 21: {subdomain.service|service}."""
+    """The form {subdomain.service|service} of URIs."""
     await AwsIntegration(services).invoke(request(uri))
     assert (sent.url, sent.scope) == (url, scope)
 
@@ -196,13 +199,38 @@ async def test_a_service_that_is_away_is_an_integration_failure(pool, monkeypatc
 
 async def test_waiting_for_credentials_counts_for_the_deadline(services, monkeypatch):
     async def never() -> Any:
-        import asyncio
-
         await asyncio.Event().wait()
 
     monkeypatch.setattr(services, "_own_credentials", never)
     error = await failed(services, "eu-west-1:sqs:path/1/q", timeout=0.05)
     assert isinstance(error, IntegrationTimeout)
+
+
+async def test_all_who_wait_share_one_attempt_which_goes_on_when_one_goes_away(services, sent, monkeypatch):
+    made: list[int] = []
+    real = aws_services_module._new_session
+    monkeypatch.setattr(aws_services_module, "_new_session", lambda: (made.append(1), real())[1])
+    calls = [asyncio.create_task(AwsIntegration(services).invoke(request("eu-west-1:sqs:path/1/q"))) for _ in range(5)]
+    await asyncio.sleep(0)
+    calls[0].cancel()
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(replies[0], asyncio.CancelledError)
+    assert [reply.status for reply in replies[1:] if isinstance(reply, Reply)] == [200] * 4
+    assert made == [1]
+
+
+async def test_closing_ends_what_is_looked_up(services, monkeypatch):
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(services, "_find_credentials", never)
+    call = asyncio.create_task(AwsIntegration(services).invoke(request("eu-west-1:sqs:path/1/q")))
+    while "credentials" not in services._under_way:
+        await asyncio.sleep(0.001)
+    await services.close()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert not services._under_way
 
 
 # ---- roles
@@ -238,7 +266,7 @@ async def as_role(aws: str, monkeypatch: pytest.MonkeyPatch, assume_roles: bool,
     integration = AwsIntegration(services, ROLE)
     for _ in range(2):
         reply = await integration.invoke(
-            request("eu-central-1:sqs:action/PurgeQueue", body=f'{{"QueueUrl": "{url}"}}'.encode())
+            request("eu-central-1:sqs:action/ReceiveMessage", body=f'{{"QueueUrl": "{url}"}}'.encode())
         )
         assert reply.status == 200
         now[0] += 3400
@@ -247,8 +275,6 @@ async def as_role(aws: str, monkeypatch: pytest.MonkeyPatch, assume_roles: bool,
 
 
 async def test_a_role_is_assumed_where_the_settings_say_so_and_again_before_it_ends(aws, monkeypatch):
-    import time
-
     pool = await as_role(aws, monkeypatch, True, [time.time()])
     keys = [lines.partition(b"Credential=")[2].partition(b"/")[0] for lines in pool.sent]
     assert [b"/sts/" in lines for lines in pool.sent] == [True, False, True, False]
@@ -257,10 +283,12 @@ async def test_a_role_is_assumed_where_the_settings_say_so_and_again_before_it_e
     assert b"X-Amz-Security-Token" in pool.sent[1]
 
 
-async def test_a_role_is_not_assumed_unless_the_settings_say_so(aws, monkeypatch):
+async def test_a_role_is_not_assumed_unless_the_settings_say_so(aws, monkeypatch, caplog):
+    """The log says so once."""
     pool = await as_role(aws, monkeypatch, False, [1_800_000_000])
     assert all(b"Credential=AKIDEXAMPLE/" in lines for lines in pool.sent)
     assert len(pool.sent) == 2
+    assert [ROLE in message and "assume_roles" in message for message in caplog.messages] == [True]
 
 
 def test_the_sdk_is_not_imported_before_a_service_is_called():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator
 
 import pytest
+import trustme
 import uvloop
 
 from tests.harness import bad_backend as backends
@@ -241,6 +243,37 @@ async def test_a_reader_that_was_paused_goes_on_to_the_end_and_the_connection_se
             await asyncio.sleep(0.05)
             assert await rest(reply) == body
         assert backend.connections == 1
+
+
+async def test_over_tls_bodies_pass_both_ways_at_the_pace_of_the_slower():
+    authority = trustme.CA()
+    served, believed = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(served)
+    authority.configure_trust(believed)
+    pool = HttpPool(ssl=believed)
+    sent = random.Random(4).randbytes(3_000_000)
+
+    class Body:
+        length = 3_000_000
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for at in range(0, self.length, 50_000):
+                yield sent[at : at + 50_000]
+
+        def cancel(self) -> None:
+            raise AssertionError("all of it was taken")
+
+    async with bad_backend(echo, tls=served) as backend:
+        for _ in range(3):
+            reply = await pool.send_to(pool.target(backend.url), "POST", b"", b"", 10, Body(), True)
+            assert reply.stream is not None
+            back = bytearray(reply.body)
+            async for piece in reply.stream:
+                await asyncio.sleep(0.001)
+                back += piece
+            assert back == sent
+        assert backend.connections == 1
+    await pool.close()
 
 
 # ---- breaking off

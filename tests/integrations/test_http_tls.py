@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -150,6 +151,17 @@ async def test_via_without_a_port_takes_the_urls(pool):
 async def test_via_https_is_tls_whatever_the_url_says(pool, authority):
     async with bad_backend(echo, tls=serves(authority.issue_cert("inner.test"))) as backend:
         assert await outcome(pool, "http://inner.test/", via=f"https://127.0.0.1:{backend.port}") == b"x"
+
+
+def test_a_client_certificate_that_has_changed_is_loaded_with_the_next_deployment(authority, tmp_path):
+    contexts = TlsContexts()
+    chain, key = client_files(authority.issue_cert("one.test"), tmp_path)
+    options = TlsOptions(certificate=chain, key=key)
+    first = contexts.handshake(options, "a")
+    assert contexts.handshake(options, "a") == first
+    client_files(authority.issue_cert("two.test"), tmp_path)
+    os.utime(chain, ns=(1, 1))
+    assert contexts.handshake(options, "a") != first
 
 
 @pytest.mark.parametrize(

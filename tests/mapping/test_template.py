@@ -64,6 +64,105 @@ def test_a_template_gives_what_the_service_gave(template: str, body: str, output
     assert render("#set($b = $input.path('$'))" + template, body) == output
 
 
+# The rows of the service's language that the table above leaves out; each id is its row.
+ROWS = [
+    ("undefined prints empty", "[$x][$!x][${x}][$x.y.z]", "{}", "[][][][]"),
+    ("map literal", "#set($m = {'foo': 'bar', 'a': 1})$m", "{}", "{foo=bar, a=1}"),
+    ("empty map and list", "#set($m = {})#set($l = [])$m$l", "{}", "{}[]"),
+    ("list literal", '#set($l = ["a", "b"])$l', "{}", "[a, b]"),
+    ("list from JSON", "$b.l", '{"l": [{"foo": "bar"}, 1]}', '[{"foo":"bar"},1]'),
+    ("list inside a map", "$b", '{"foo": [{"nested": "bar"}]}', '{foo=[{"nested":"bar"}]}'),
+    ("numbers", "$b.i $b.f $b.n", '{"i": 10, "f": 1.5, "n": -3}', "10 1.5 -3"),
+    ("booleans", "$b.t/$b.f", '{"t": true, "f": false}', "true/false"),
+    ("undefined key in a literal", "#set($m = {$none: 'foo'})$m", "{}", "{=foo}"),
+    ("undefined equals null", "#if($none == $null)yes#end", "{}", "yes"),
+    ("an empty string equals null", '#if("" == $null)yes#end', "{}", "yes"),
+    ("a list is not null", "#if($b.l == $null)yes#{else}no#end", '{"l": []}', "no"),
+    (
+        "words as operators",
+        "#if(1 lt 2 and 2 le 2 and not (3 ne 3) and (4 gt 5 or 5 ge 5) and 1 eq 1)yes#end",
+        "{}", "yes",
+    ),
+    ("an integer against a float", "#if(1 == 1.0 && 2 > 1.5)yes#end", "{}", "yes"),
+    ("#elseif and #{else}", "#if($b.n == 1)one#elseif($b.n == 2)two#{else}many#end", '{"n": 2}', "two"),
+    ("#set with a blank", "#set ($x = 1)$x", "{}", "1"),
+    (
+        "#set of a member",
+        "#set($m = {})#set($m.k = 1)#set($m['j'] = 2)#set($n = 'i')#set($m[$n] = 3)$m",
+        "{}", "{k=1, j=2, i=3}",
+    ),
+    ("#foreach over a map's values", "#foreach($v in $b)$v,#end", '{"a": 1, "b": "x"}', "1,x,"),
+    (
+        "#foreach over keys",
+        "#foreach($k in $b.keySet())$k=$b.get($k)#if($foreach.hasNext);#end#end",
+        '{"a": 1, "b": 2}', "a=1;b=2",
+    ),
+    ("#foreach over entries", "#foreach($e in $b.entrySet())$e.key:$e.value,#end", '{"a": 1}', "a:1,"),
+    (
+        "$foreach",
+        "#foreach($v in [5, 6])$foreach.index$foreach.count$foreach.first$foreach.last #end",
+        "{}", "01truefalse 12falsetrue ",
+    ),
+    ("$velocityCount", "#foreach($v in [5, 6])$velocityCount#end", "{}", "12"),
+    ("a range up to a reference", "#set($max = 2)#foreach($i in [0..$max])$i#end", "{}", "012"),
+    ("a literal block", "#[[ $b #if ]]#", "{}", " $b #if "),
+    ("a block comment", "a#* $b #if *#b", "{}", "ab"),
+    ("a line comment takes its newline", "a## $b\nb", "{}", "ab"),
+    ("no alternate values", "${b.n|'alt'}", "{}", "!"),
+    ("double quotes interpolate", "#set($x = \"<$b.n>\")$x", '{"n": 1}', "<1>"),
+    ("single quotes don't", "#set($x = '<$b.n>')$x", '{"n": 1}', "<$b.n>"),
+    ("a doubled quote", "#set($x = 'it''s')$x", "{}", "it's"),
+    ("an escaped quote breaks parsing", '#set($x = "a\\"b")$x', "{}", "!"),
+    ("a lone $ at the end", "costs 5 $", "{}", "!"),
+    ("a dollar before a number", "$5 and $.", "{}", "$5 and $."),
+    ("no escapes in text", "a\\nb\\t", "{}", "a\\nb\\t"),
+    ("precedence", "#set($x = 2 + 3 * 4 - 10 / 5 % 3)$x|#set($y = (2 + 3) * 4)$y", "{}", "12|20"),
+    ("integer division", "#set($x = 7 / 2)$x", "{}", "3"),
+    ("claims by bracket", "$b.claims['custom:x']", '{"claims": {"custom:x": "v"}}', "v"),
+    (
+        "strings",
+        "#set($s = 'abcabc')$s.length() $s.replaceAll('b', '-') $s.startsWith('ab') $s.contains('ca') "
+        "$s.indexOf('c') $s.substring(1, 3) $s.matches('ab') $s.matches('[abc]+')",
+        "{}", "6 a-ca-c true true 2 bc false true",
+    ),
+    (
+        "more strings",
+        "#set($s = ' Ab ')$s.isEmpty()|$s.trim()|$s.toLowerCase()|$s.toUpperCase()|$s.equals('x')|"
+        "$s.endsWith(' ')|$s.split('b').size()|$s.replace('A', 'x')",
+        "{}", "false|Ab| ab | AB |false|true|2| xb ",
+    ),
+    (
+        "lists",
+        "#set($l = [1, [2, 3]])$l.size()$l.isEmpty()$l.get(0)$l.set(0, 9)$l.add(4)$l.contains(9)$l[0]$l["
+        " $null ]$l[1][1]",
+        "{}", "2false11truetrue93",
+    ),
+    ("a list's element by reference", "#set($i = 1)$b[ $i ] $b[0].key", '[{"key": "k"}, "x"]', "x k"),
+    (
+        "maps",
+        "#set($_ = $b.putAll({'c': 3}))$b.get('c')$b.containsKey('a')$b.size()$b.isEmpty()$b.toString()",
+        '{"a": 1}', "3true2false{a=1, c=3}",
+    ),
+    ("a method's result is printed", "$b.put('a', 2)$b.put('n', 1)", '{"a": 1}', "1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("template", "body", "output"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_a_row_of_the_language(template: str, body: str, output: str) -> None:
+    """ "!" is a template that the service refuses with a 500."""
+    try:
+        given = render("#set($b = $input.path('$'))" + template, body)
+    except (TemplateSyntaxError, TemplateRuntimeError):
+        given = "!"
+    assert given == output
+
+
+def test_a_loop_of_more_than_a_thousand_turns_is_an_error() -> None:
+    assert render("#foreach($i in [1..1000])x#end") == "x" * 1000
+    with pytest.raises(TemplateRuntimeError, match="1000 turns"):
+        render("#foreach($i in [1..1001])x#end")
+
+
 INPUT = [
     ("$input.body", "", "{}"),
     ("$input.body", "some raw data", "some raw data"),

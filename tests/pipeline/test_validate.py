@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import pytest
@@ -132,10 +134,24 @@ async def test_the_faults_are_a_list_in_brackets_without_a_value_of_the_client()
 
 
 async def test_no_more_than_a_few_faults_are_listed() -> None:
-    """S-28."""
-    detail = await checked({"items": {"type": "string"}}, b"[" + b",".join([b"1"] * 100_000) + b"]")
+    detail = await checked({"items": {"type": "string"}}, b"[" + b",".join([b"1"] * 100) + b"]")
     assert detail is not None
     assert detail.count("is not of type") == 8
+
+
+FAULTS_OF_MANY = [
+    ({"items": {"type": "string"}}, '[[0] the value is not of type "string"]'),
+    ({"anyOf": [{"items": {"type": "string"}}, {"items": {"type": "null"}}]}, "too long to be told why]"),
+]
+
+
+@pytest.mark.parametrize(("schema", "end"), FAULTS_OF_MANY)
+async def test_a_large_body_full_of_faults_costs_no_more_than_a_sound_one(schema: dict[str, Any], end: str) -> None:
+    """S-28: listing them all would take a minute."""
+    started = time.process_time()
+    detail = await checked(schema, b"[" + b",".join([b"1"] * 1_000_000) + b"]")
+    assert time.process_time() - started < 1.5
+    assert str(detail).endswith(end)
 
 
 async def test_the_faults_are_a_variable() -> None:
@@ -174,7 +190,7 @@ async def test_parameters_are_checked_by_a_step_of_their_own() -> None:
 
 
 def test_a_message_gets_only_its_first_fault() -> None:
-    fault = schema_check(Model(name="S", schema=SUM))({"a": "x", "b": "y"})
+    fault = schema_check(Model(name="S", schema=SUM))({"a": "x", "b": "y"}, 20)
     assert fault is not None
     assert fault.startswith("[a] ")
 
@@ -183,3 +199,21 @@ def test_a_message_gets_only_its_first_fault() -> None:
 @given(st.binary(max_size=60))
 async def test_whatever_bytes_come_the_step_passes_or_refuses(body: bytes) -> None:
     await checked(SUM, body)
+
+
+LOOK_AHEAD = {"properties": {"password": {"type": "string", "pattern": "^(?=.*[0-9])(?=.*[a-z]).{8,64}$"}}}
+
+
+async def test_patterns_with_look_ahead_work_in_bodies_of_a_usual_size() -> None:
+    assert await checked(LOOK_AHEAD, b'{"password": "abcdefg1"}') is None
+    assert "does not match" in str(await checked(LOOK_AHEAD, b'{"password": "abcdefgh"}'))
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "(?=a)a+b", r"^(a|aa)+\1$", "(?!b)(a|a?)+$"])
+@pytest.mark.parametrize("length", [16_000, 1_000_000])
+async def test_no_pattern_keeps_the_gateway_busy(pattern: str, length: int) -> None:
+    """S-29: some of these took half a minute."""
+    body = json.dumps({"x": "a" * length + "!"}).encode()
+    started = time.process_time()
+    await checked({"properties": {"x": {"pattern": pattern}}}, body)
+    assert time.process_time() - started < 1.5

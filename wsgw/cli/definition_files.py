@@ -21,7 +21,6 @@ from wsgw.formats.parse import Parsed, merged, parse
 from wsgw.formats.yaml import MOST_BYTES
 from wsgw.live.prove import prove
 
-
 _DOMAIN_FILES = {"certificate": "certificate", "certificate_key": "certificateKey", "truststore": "truststore"}
 
 

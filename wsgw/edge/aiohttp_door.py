@@ -230,6 +230,7 @@ class Server(web.Server):
 
 
 def _request(request: web.BaseRequest, transport: asyncio.Transport) -> Request:
+    secure = transport.get_extra_info("sslcontext") is not None
     return Request(
         request.method,
         request.raw_path,
@@ -238,6 +239,6 @@ def _request(request: web.BaseRequest, transport: asyncio.Transport) -> Request:
         b"",
         peer=peer_address(transport),
         own_address=own_address(transport),
-        secure=transport.get_extra_info("sslcontext") is not None,
-        certificate=shown(transport),
+        secure=secure,
+        certificate=shown(transport) if secure else None,
     )

@@ -10,7 +10,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from wsgw.definitions.api import DomainName
 from wsgw.edge.node import Clock
+from wsgw.errors import DefinitionError
 from wsgw.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,6 +109,34 @@ class Listeners:
         self._clock = clock
         self._servers: list[asyncio.Server] = []
         self.certificates: Certificates | None = None
+        self._domain_names: Sequence[DomainName] = ()
+
+    def serve(self, domain_names: Sequence[DomainName]) -> None:
+        """Have these domain names served with their certificates. Raises DefinitionError, and changes nothing then."""
+        findings = []
+        for domain in domain_names:
+            if domain.certificate is None and domain.truststore is None:
+                continue
+            if not self._settings.tls_cert:
+                wanted = "certificate" if domain.certificate is not None else "truststore"
+                findings.append(
+                    f"domainNames.{domain.name}.{wanted}: nothing listens with TLS: give tls_cert and tls_key"
+                )
+                continue
+            from wsgw.edge.certificate import Unusable, read_certificate
+            from wsgw.edge.tls import pair_of, pairs
+
+            pair = pair_of(domain, pairs(self._settings)[0])
+            try:
+                if pair is not None:
+                    read_certificate(pair)
+            except Unusable as error:
+                findings.append(f"domainNames.{domain.name}: {error}")
+        if findings:
+            raise DefinitionError(findings)
+        self._domain_names = domain_names
+        if self.certificates is not None:
+            self.certificates.serve(domain_names)
 
     async def open(
         self,
@@ -127,6 +157,7 @@ class Listeners:
                 from wsgw.edge.tls import Certificates
 
                 self.certificates = Certificates(self._settings, self._clock)
+                self.certificates.serve(self._domain_names)
             for address, group in zip(where, bound, strict=True):
                 for one in group:
                     host, port = one.getsockname()[:2]

@@ -213,7 +213,11 @@ class Requests:
             reply = live.settle(reply, invocation)
         invocation.status = reply.status
         reply.headers = [*reply.headers, *live.ids(invocation)]
-        door.answer(reply_bytes(reply, keep=keep, body=invocation.method != "HEAD"), keep=keep)
+        if invocation.method == "HEAD" and reply.header("content-length") is not None:
+            # The backend's own: how long the body would be, which only it knows.
+            door.answer(reply_head(reply, None, keep=keep), keep=keep)
+        else:
+            door.answer(reply_bytes(reply, keep=keep, body=invocation.method != "HEAD"), keep=keep)
         self._count(invocation, live, reply, metrics)
 
     async def _stream(

@@ -13,7 +13,15 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from wsgw.edge.certificate import Certificate, Pair, Unusable, read_certificate, server_context
+from wsgw.definitions.api import DomainName
+from wsgw.edge.certificate import (
+    Certificate,
+    Pair,
+    Unusable,
+    ask_for_certificates,
+    read_certificate,
+    server_context,
+)
 from wsgw.edge.node import Clock
 from wsgw.observe import metrics
 from wsgw.settings import Settings
@@ -25,6 +33,16 @@ def pairs(settings: Settings) -> list[Pair]:
     """The files that the settings name: `tls_cert` first, then `tls_certificates` in their order."""
     more = [text.partition(":")[::2] for text in settings.tls_certificates]
     return [Pair(cert, key or cert) for cert, key in [(settings.tls_cert, settings.tls_key), *more]]
+
+
+def pair_of(domain: DomainName, first: Pair) -> Pair | None:
+    """The files that `domain` is served with, where they are not those of any other name."""
+    if domain.certificate is None and domain.truststore is None:
+        return None
+    cert, key = first.cert, first.key
+    if domain.certificate is not None:
+        cert, key = domain.certificate, domain.certificate_key or domain.certificate
+    return Pair(cert, key, domain.truststore or "")
 
 
 class Certificates:
@@ -39,6 +57,7 @@ class Certificates:
         self._next = clock.now() + self._every
         self._sources = [_Source(pair) for pair in pairs(settings)]
         self._hosts: dict[str, _Source] = {}
+        self._domains: dict[str, _Source] = {}
         self._doubles: set[str] = set()
         for source in self._sources:
             source.introduce(clock.wall_ms() / 1000)
@@ -50,14 +69,40 @@ class Certificates:
     def for_host(self, name: str | None) -> Certificate:
         """The certificate for a client that asks for `name`; the first one where none is for it, or none was asked."""
         host = (name or "").lower().rstrip(".")
+        domain = self._domains.get(host) or self._domains.get("*." + host.partition(".")[2])
+        if domain is not None:
+            return domain.certificate
         # One label only: *.example.com is neither for a.b.example.com nor for example.com (RFC 9525 §6.3).
         source = self._hosts.get(host) or self._hosts.get("*." + host.partition(".")[2])
         return (source or self._sources[0]).certificate
+
+    def serve(self, domain_names: Iterable[DomainName]) -> None:
+        """Serve these domain names with their own certificates and truststores from now on.
+
+        A name with a truststore alone is served with the listeners' first certificate. Raises Unusable, and then goes
+        on as before.
+        """
+        domains: dict[str, _Source] = {}
+        known = {source.pair: source for source in self._domains.values()}
+        for domain in domain_names:
+            pair = pair_of(domain, self._sources[0].pair)
+            if pair is not None:
+                domains[domain.name.lower().rstrip(".")] = known.setdefault(pair, known.get(pair) or _Source(pair))
+        for source in set(domains.values()) - set(self._domains.values()):
+            source.introduce(self._clock.wall_ms() / 1000)
+        self._domains = domains
+        if any(source.pair.truststore for source in domains.values()):
+            ask_for_certificates(self.context)
+        else:
+            self.context.verify_mode = ssl.CERT_NONE
 
     def not_after(self) -> Iterator[tuple[tuple[str], float]]:
         """When the certificate of each host runs out, in seconds of the epoch; by file where it names no host."""
         for host, source in self._hosts.items():
             yield (host,), source.certificate.not_after
+        for name, source in self._domains.items():
+            if name not in self._hosts:
+                yield (name,), source.certificate.not_after
         for source in self._sources:
             if not source.certificate.names:
                 yield (source.pair.cert,), source.certificate.not_after
@@ -67,11 +112,11 @@ class Certificates:
         now = self._clock.now()
         if now >= self._next:
             self._next = now + self._every
-            self._look(self._sources, False)
+            self._look({*self._sources, *self._domains.values()}, False)
 
     def reload(self) -> None:
         """Read every certificate again now, changed or not."""
-        self._look(self._sources, True)
+        self._look({*self._sources, *self._domains.values()}, True)
 
     def _look(self, sources: Iterable[_Source], asked: bool) -> None:
         fresh = [source for source in sources if source.look(asked)]

@@ -90,7 +90,6 @@ class _Routes:
                 continue
             if not path.startswith("/"):
                 item.error("a path begins with a slash", f"write it as /{path[:100]}")
-                continue
             item = item.resolved()
             if item.value is not None and item.is_mapping():
                 self._item(path if path == _DEFAULT else placed(path, prefix, base), item)
@@ -111,7 +110,6 @@ class _Routes:
                 route_key = f"{'ANY' if key == ANY_METHOD else key.upper()} {path}"
             if route_key in self._keys:
                 operation.error(f"there are two routes {route_key}", "remove one")
-                continue
             self._keys.add(route_key)
             self._route(route_key, operation, extensions)
 

@@ -130,7 +130,8 @@ def _united(kind: str, existing: Iterable[Document], imported: Iterable[Document
     for one in imported:
         name = _name(kind, one)
         # An import brings the models that every API has; they do not replace what somebody made of them.
-        if not (kind == "models" and name in united and one.get("description") == _DEFAULTS.get(name)):
+        is_default = kind == "models" and name in _DEFAULTS and one.get("description") == _DEFAULTS[name]
+        if not (is_default and name in united):
             united[name] = one
     return list(united.values())
 

@@ -88,7 +88,7 @@ class Place:
         place = self.at(key)
         value = place.value
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return f"{value:g}" if isinstance(value, float) else str(value)
+            return str(value)
         text: str | None = place._typed(str, "a text")
         return text
 

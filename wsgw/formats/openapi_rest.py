@@ -117,7 +117,7 @@ def rest_document(
             version=info.text("version"),
             binaryMediaTypes=root.texts(_BINARY),
             minimumCompressionSize=root.number(_COMPRESSION, 0, _MOST_COMPRESSION),
-            policy=_policy(root.at(_POLICY)),
+            policy=_policy(root.at(_POLICY)) if _POLICY in root else None,
             securityPolicy=root.text(_SECURITY_POLICY),
             endpointAccessMode=root.text(_ACCESS_MODE),
             apiKeySource=root.choice(_KEY_SOURCE, frozenset({"HEADER", "AUTHORIZER"})),
@@ -164,9 +164,10 @@ def _resources(root: Place, base: BasePathMode, shared: Shared, places: Places) 
     for path, item in root.at("paths").members():
         if path.startswith("x-"):
             continue
-        resource = tree.add(placed(path, prefix, base), item)
+        # What stands below a path that cannot be is read too: all that is wrong is found at once.
+        resource = tree.add(placed(path, prefix, base), item) or {"id": "", "path": path, "resourceMethods": {}}
         item = item.resolved()
-        if resource is None or item.value is None or not item.is_mapping():
+        if item.value is None or not item.is_mapping():
             continue
         shared.documentation.resource(item, resource["path"])
         if "trace" in item:
@@ -178,7 +179,6 @@ def _resources(root: Place, base: BasePathMode, shared: Shared, places: Places) 
             operation = item.at(key)
             if verb in resource["resourceMethods"]:
                 operation.error(f"there are two methods {verb} {resource['path']}", "remove one")
-                continue
             resource["resourceMethods"][verb] = method_of(operation, item, resource, verb, shared)
             at: Path = (*api, "routes", f"{verb} {resource['path']}")
             places[at] = operation.path
@@ -232,8 +232,6 @@ def _policy(place: Place) -> str | None:
             policy = json.loads(policy)
         except ValueError:
             policy = None
-    if policy is None and place.value is None:
-        return None
     if not isinstance(policy, dict):
         # An error: whoever wrote a policy must not find the API open.
         place.error("the policy is no JSON object", "write it as IAM policies are")

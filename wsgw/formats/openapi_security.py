@@ -8,6 +8,7 @@ from wsgw.formats.openapi_extensions import extended, kept
 from wsgw.formats.openapi_ids import made_id
 from wsgw.formats.openapi_place import Place
 
+_AUTH = "x-amazon-apigateway-auth"
 _AUTHORIZER, _AUTHTYPE = "x-amazon-apigateway-authorizer", "x-amazon-apigateway-authtype"
 _REST_TYPES = frozenset({"TOKEN", "REQUEST", "COGNITO_USER_POOLS"})
 _HTTP_TYPES = frozenset({"JWT", "REQUEST"})
@@ -64,20 +65,29 @@ class Security:
 
     def guard(self, operation: Place, root: Place) -> Guard:
         """What guards `operation`: its own requirements, else those of the whole document."""
-        security = operation.at("security") if "security" in operation else root.at("security")
-        auth = operation.at("x-amazon-apigateway-auth")
-        auth_type = auth.choice("type", frozenset({"AWS_IAM", "NONE"})) if auth.value is not None else None
-        found = self._required(security)
+        found = self._required(operation if "security" in operation else root)
+        auth_type = self._auth(operation)
         if auth_type == "AWS_IAM":
             return found._replace(authorization_type="AWS_IAM", authorizer_id=None, scopes=())
         if auth_type == "NONE" and "security" not in operation:
             return Guard()
         return found
 
-    def _required(self, security: Place) -> Guard:
-        guard = Guard()
+    def _auth(self, operation: Place) -> str | None:
+        """What the extension of an operation says."""
+        if _AUTH not in operation or not (auth := operation.at(_AUTH)).is_mapping():
+            return None
+        if auth.at("type").value is None:
+            auth.error("the type is missing", "add it, as type: AWS_IAM")
+        return auth.choice("type", frozenset({"AWS_IAM", "NONE"}))
+
+    def _required(self, owner: Place) -> Guard:
+        guard, security = Guard(), owner.at("security")
+        if "security" in owner and security.value is None:
+            # An error, as all that leaves open who may call.
+            security.error("this must be a list, not nothing", "write [] for a method without a guard")
         for requirement in security.items():
-            for name, scopes in requirement.members():
+            for name, scopes in requirement.members() if requirement.is_mapping() else ():
                 guard = self._with(guard, name, scopes, security)
         return guard
 
@@ -118,6 +128,7 @@ class Security:
         return ""
 
     def _authorizer(self, name: str, scheme: Place, authtype: str | None) -> str:
+        self._ids[name] = made_id(6, "authorizer", name)
         place = scheme.at(_AUTHORIZER).resolved()
         if not place.is_mapping():
             return "CUSTOM"
@@ -126,7 +137,6 @@ class Security:
             if "type" not in place:
                 place.error("the authorizer's type is missing", "add it, as type: request")
             return "CUSTOM"
-        self._ids[name] = made_id(6, "authorizer", name)
         identity = {"authorizerId" if self._is_http else "id": self._ids[name]}
         header = f"method.request.header.{scheme.text('name') or 'Authorization'}"
         made = self._http(place, kind) if self._is_http else self._rest(place, kind, header, authtype)

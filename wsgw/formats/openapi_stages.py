@@ -49,9 +49,10 @@ def _entries(root: Place, is_http: bool, places: dict[Path, Path], api: Path) ->
     for fault in _shape(is_http).findings(extension.value):
         place = extension
         for part in fault.path:
-            place = place.at(part)
+            # The check gives a key of digits as a number.
+            place = place.at(str(part) if isinstance(place.value, dict) else part)
         place.error(fault.message, fault.remedy)
-        spoiled.add(fault.path[0] if fault.path else "")
+        spoiled.add(str(place.path[1]) if fault.path else "")
     for name in extension.value:
         places[(*api, "stages", name)] = (EXTENSION, name)
     return {name: value for name, value in extension.value.items() if name not in spoiled}

@@ -8,6 +8,7 @@ Source: AWS SDKs reference guide, "Service-specific endpoints"; botocore's servi
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,8 @@ from wsgw.authorizers.signing import Credentials, canonical_target, signed_heade
 from wsgw.errors import ApiConfigurationError, GatewayError, IntegrationTimeout
 from wsgw.integrations.http_pool import HttpPool, header_block
 from wsgw.invocation import Headers, Reply
+
+log = logging.getLogger("wsgw.aws")
 
 #: Services whose clients botocore calls by another name than integration URIs do.
 _CLIENTS = {
@@ -82,7 +85,7 @@ class AwsRequest(NamedTuple):
 
 
 class AwsServices:
-    """Finds services and sends them signed requests. Made inside a running loop; it holds nothing to close.
+    """Finds services and sends them signed requests, over `pool`. Who made this object closes it.
 
     assume_roles: call as the role that a request names; otherwise always with the gateway's own credentials. `now`
     gives epoch seconds.
@@ -96,6 +99,7 @@ class AwsServices:
         self._own: Any = None
         self._services: dict[tuple[str, str], Service] = {}
         self._roles: dict[str, tuple[Credentials, float]] = {}
+        self._ignored: set[str] = set()
         self._under_way: dict[Any, asyncio.Task[Any]] = {}
 
     async def find(self, name: str, region: str) -> Service:
@@ -117,13 +121,20 @@ class AwsServices:
         deadline = asyncio.timeout(request.timeout)
         try:
             async with deadline:
-                role = request.role if self._assume_roles else None
+                role = self._role(request.role)
                 credentials = await (self._own_credentials() if role is None else self._role_credentials(role))
                 return await self._send(service, request, credentials)
         except TimeoutError as error:
             if deadline.expired():
                 raise IntegrationTimeout(detail=f"{service.signing_name} in {service.region}") from error
             raise
+
+    async def close(self) -> None:
+        """End what is still being looked up; who waits for it is cancelled."""
+        under_way = list(self._under_way.values())
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _send(self, service: Service, request: AwsRequest, credentials: Credentials) -> Reply:
         base = service.base
@@ -147,6 +158,14 @@ class AwsServices:
         return await self._pool.send_to(target, request.method, lines, request.body, request.timeout)
 
     # ---- credentials
+
+    def _role(self, role: str | None) -> str | None:
+        if role is None or self._assume_roles:
+            return role
+        if role not in self._ignored:
+            self._ignored.add(role)
+            log.warning("%s is not assumed, the gateway's own credentials are used: see the setting assume_roles", role)
+        return None
 
     async def _own_credentials(self) -> Credentials:
         if self._own is None:
@@ -216,8 +235,13 @@ class AwsServices:
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(make())
-            task.add_done_callback(lambda _done: self._under_way.pop(key, None))
+            task.add_done_callback(partial(self._done, key))
         return await asyncio.shield(task)
+
+    def _done(self, key: Any, task: asyncio.Task[Any]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # seen, even where everybody who waited has gone
 
 
 def _new_session() -> Any:

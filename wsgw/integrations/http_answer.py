@@ -7,8 +7,6 @@ Source: RFC 9112 sections 4 to 9; llhttp does the parsing.
 
 from __future__ import annotations
 
-import sys
-
 import httptools
 
 from wsgw.invocation import Reply
@@ -29,10 +27,10 @@ class Refused(Exception):
 
 
 class AnswerReader:
-    """Reads answers with bodies of up to `max_body` bytes. `reset` comes between two; `head_only` is set for HEAD.
+    """Reads answers with bodies of up to `most` bytes. `reset` comes between two; `head_only` is set for HEAD.
 
-    Where a body is to be passed on as it comes, `limit` is set to what it may have, 0 for no bound; once `head` has
-    given the beginning, `take` gives what has come since, and what `feed` gives says no more than that it is complete.
+    Where a body is to be passed on as it comes, `head` gives its beginning, `take` what has come since; that `feed`
+    gives an answer says then that the body is complete with this one's. `take` lowers `most`.
 
     received: bytes of the answer so far (not counted further once its head is read)
     keep: after an answer, whether another may follow on the same connection: not where bytes beyond the answer have
@@ -46,8 +44,6 @@ class AnswerReader:
         "_headers",
         "_in_body",
         "_interim",
-        "_limit",
-        "_max_body",
         "_parser",
         "_reply",
         "_start",
@@ -55,11 +51,12 @@ class AnswerReader:
         "_trailing",
         "head_only",
         "keep",
+        "most",
         "received",
     )
 
-    def __init__(self, max_body: int) -> None:
-        self._max_body = max_body
+    def __init__(self, most: int) -> None:
+        self.most = most
         self._parser = httptools.HttpResponseParser(self)
         self.reset()
 
@@ -68,7 +65,6 @@ class AnswerReader:
         self.head_only = False
         self._start = b""
         self._interim = self._in_body = self._chunked = self._framed = self._trailing = False
-        self._limit = self._max_body
         self._trailer = 0
         self._headers: list[tuple[str, str]] = []
         self._body: bytes | bytearray = b""
@@ -102,9 +98,10 @@ class AnswerReader:
                     raise Refused("response_head_too_large")
         return self._reply
 
-    def limit(self, most: int) -> None:
-        """This answer's body may have `most` bytes, 0: any number, since nobody holds it."""
-        self._limit = most or sys.maxsize
+    @property
+    def plain(self) -> bool:
+        """Whether what was read is one answer with nothing around it or in it: its head, then its body."""
+        return self.keep and not (self._chunked or self._interim)
 
     def head(self) -> tuple[Reply, int | None] | None:
         """The answer as far as it has come, and its body's length where that is known; None if it is best waited for.
@@ -116,7 +113,7 @@ class AnswerReader:
         length = next((int(value) for name, value in self._headers if name.lower() == "content-length"), None)
         coding = self._coding()
         if length is not None:
-            if length > self._limit:
+            if length > self.most:
                 raise Refused("response_too_large")
             if length <= SHORT_BODY:
                 return None
@@ -131,7 +128,7 @@ class AnswerReader:
     def take(self) -> bytes:
         """What has come of the body since it was last asked."""
         body, self._body = self._body, b""
-        self._limit -= len(body)
+        self.most -= len(body)
         return body if type(body) is bytes else bytes(body)
 
     def end(self) -> Reply | None:
@@ -186,7 +183,7 @@ class AnswerReader:
     def on_body(self, data: bytes) -> None:
         body = self._body
         self._trailing = False
-        if len(body) + len(data) > self._limit:
+        if len(body) + len(data) > self.most:
             raise Refused("response_too_large")
         if not body:
             self._body = data

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, cast
 from wsgw.errors import GatewayError, IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.drive import Parked
 from wsgw.integrations.http_answer import AnswerReader, Refused
+from wsgw.integrations.http_heads import KnownHeads
 from wsgw.integrations.http_stream import AnswerStream
 from wsgw.integrations.http_upload import Upload
 from wsgw.invocation import Reply
@@ -20,7 +21,7 @@ _SHORT_REQUEST = 16_384
 
 
 class Bounds(NamedTuple):
-    """What an answer may be: bytes of a whole one, bytes of one that is passed on (0: any), its seconds of silence."""
+    """What an answer may be: bytes of a whole one, bytes of one that is passed on, its seconds of silence."""
 
     whole: int
     stream: int
@@ -95,13 +96,26 @@ class Connection(asyncio.Protocol):
     that does not read.
     """
 
-    __slots__ = ("_bounds", "_eof", "_owner", "_readable", "_reader", "_transport", "call", "deadline", "lost", "used")
+    __slots__ = (
+        "_bounds",
+        "_eof",
+        "_heads",
+        "_owner",
+        "_readable",
+        "_reader",
+        "_transport",
+        "call",
+        "deadline",
+        "lost",
+        "used",
+    )
 
     _transport: asyncio.Transport
     _readable: Callable[[int], list[tuple[int, int]]] | None
 
-    def __init__(self, owner: Owner, bounds: Bounds) -> None:
+    def __init__(self, owner: Owner, bounds: Bounds, heads: KnownHeads) -> None:
         self._owner = owner
+        self._heads = heads
         self._bounds = bounds
         self._reader = AnswerReader(bounds.whole)
         self._eof = False
@@ -132,8 +146,7 @@ class Connection(asyncio.Protocol):
         self.call = call
         self.deadline = call.deadline
         self._reader.head_only = call.is_head
-        if call.streams:
-            self._reader.limit(self._bounds.stream)
+        self._reader.most = self._bounds.stream if call.streams else self._bounds.whole
         self._transport.write(call.payload)
         if call.upload is not None:
             call.upload.start(self)
@@ -176,19 +189,29 @@ class Connection(asyncio.Protocol):
         if call is None:
             self.abandon()
             return
+        reader = self._reader
+        if not reader.received and not call.is_head:
+            reply = self._heads.reply(data)
+            if reply is not None:
+                self._finish(call, reply, self._is_written(call))
+                return
         try:
-            reply = self._reader.feed(data)
+            reply = reader.feed(data)
         except Refused as error:
             self.fail(error.reason, error)
             return
         if reply is not None:
-            # An answer that comes before its request is written: what would follow is the rest of the request.
-            whole = len(call.payload) <= _SHORT_REQUEST or not self._transport.get_write_buffer_size()
-            if call.upload is not None:
-                whole = call.upload.done and not self._transport.get_write_buffer_size()
-            self._finish(call, reply, self._reader.keep and whole)
+            if reader.received == len(data) and reader.plain:
+                self._heads.learn(data, reply)
+            self._finish(call, reply, reader.keep and self._is_written(call))
         elif call.streams:
             self._pass_on(call)
+
+    def _is_written(self, call: Call) -> bool:
+        """Whether the request has been; behind an answer that comes before, what follows is the rest of the request."""
+        if call.upload is not None:
+            return call.upload.done and not self._transport.get_write_buffer_size()
+        return len(call.payload) <= _SHORT_REQUEST or not self._transport.get_write_buffer_size()
 
     def _pass_on(self, call: Call) -> None:
         """Give out what has come of an answer that is not complete."""
@@ -241,10 +264,11 @@ class Connection(asyncio.Protocol):
     def _finish(self, call: Call, reply: Reply, keep: bool) -> None:
         self.call = None
         self.used = True
-        self._reader.reset()
+        if self._reader.received:
+            self._reader.reset()
         if call.upload is not None:
             call.upload.stop()
-        if call.answer is not None and call.answer.paused:
+        if call.answer is not None and call.answer.paused and not self._transport.is_closing():
             self._transport.resume_reading()
         self._owner.answered()
         if keep:
@@ -261,11 +285,12 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """The backend is not read: it is not its fault if nothing comes."""
-        self._transport.pause_reading()
-        self.deadline = math.inf
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+            self.deadline = math.inf
 
     def resume_reading(self) -> None:
-        if self.call is not None:
+        if self.call is not None and not self._transport.is_closing():
             self._transport.resume_reading()
             self.deadline = self._owner.deadline(self._bounds.silence)
 

@@ -13,6 +13,7 @@ from wsgw.errors import IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.circuit import Circuit
 from wsgw.integrations.egress import Egress, EgressDenied
 from wsgw.integrations.http_connection import Bounds, Call, Connection
+from wsgw.integrations.http_heads import KnownHeads
 from wsgw.integrations.http_names import Addresses
 from wsgw.integrations.http_tls import Handshake, check_validity
 from wsgw.integrations.sweep import Sweep
@@ -43,6 +44,7 @@ class Host:
         "__weakref__",
         "_addresses",
         "_emptied",
+        "_heads",
         "_limits",
         "_name",
         "_sweep",
@@ -70,6 +72,7 @@ class Host:
         self._limits = limits
         self._sweep = sweep
         self._emptied = asyncio.Event()
+        self._heads = KnownHeads()
         self.circuit = circuit
         self.connections: set[Connection] = set()
         self.idle: list[Connection] = []
@@ -214,7 +217,7 @@ class Host:
     async def _connect_to(self, address: str) -> Connection:
         tls = self._tls
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(self, self._limits.answers),
+            lambda: Connection(self, self._limits.answers, self._heads),
             address,
             self._addresses.port,
             ssl=tls.context if tls else None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -87,7 +88,7 @@ class HttpPool:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        bounds = Bounds(max_response_bytes, max_stream_bytes, stream_silence)
+        bounds = Bounds(max_response_bytes, max_stream_bytes or sys.maxsize, stream_silence)
         self._limits = PoolLimits(limit_per_host, keepalive, connect_timeout, bounds, egress or Egress())
         self._circuit_failures = circuit_failures
         self._dns_ttl = dns_ttl

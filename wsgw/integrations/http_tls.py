@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
@@ -36,12 +37,15 @@ class Handshake(NamedTuple):
 
 
 class TlsContexts:
-    """A context for every set of options, made once. `base`: for what has none; `ca`: more authorities, a PEM file."""
+    """A context for every set of options, made once, and anew when a client certificate's files have changed.
+
+    `base`: for what has no options; `ca`: more authorities, a PEM file.
+    """
 
     def __init__(self, base: ssl.SSLContext | None = None, ca: str = "") -> None:
         self._base = base
         self._ca = ca
-        self._made: dict[tuple[bool, str, str], ssl.SSLContext] = {}
+        self._made: dict[tuple[bool, str, str], tuple[tuple[int, ...], ssl.SSLContext]] = {}
 
     def handshake(self, options: TlsOptions | None, name: str) -> Handshake:
         """With a backend that the URL calls `name`. Raises ApiConfigurationError for files that cannot be used."""
@@ -55,10 +59,11 @@ class TlsContexts:
                 self._base = self._new()
             return self._base
         kind = options.verify, options.certificate, options.key
+        as_of = _changed(options.certificate, options.key)
         made = self._made.get(kind)
-        if made is None:
-            made = self._made[kind] = self._special(options)
-        return made
+        if made is None or made[0] != as_of:
+            made = self._made[kind] = as_of, self._special(options)
+        return made[1]
 
     def _new(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
@@ -85,6 +90,14 @@ class TlsContexts:
                     f"{error.strerror or error}"
                 ) from error
         return context
+
+
+def _changed(*files: str) -> tuple[int, ...]:
+    """When these files were last written; nothing where one can't be looked at, which loading it will say better."""
+    try:
+        return tuple(Path(file).stat().st_mtime_ns for file in files if file)
+    except OSError:
+        return ()
 
 
 class CertificateRefused(ssl.SSLError):

@@ -19,7 +19,7 @@ from wsgw.integrations.local import PythonIntegration, load_handler
 from wsgw.invocation import Headers, HttpInvocation
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
-from wsgw.live.route_steps import live_route, throttles, timeout_of
+from wsgw.live.route_steps import live_route, log_line, throttles, timeout_of
 from wsgw.live.route_table import LiveHttpStage
 from wsgw.live.stages import UNNAMED_STAGE
 from wsgw.mapping.http_parameters import ResponseMapping, compile_request_mapping, compile_response_mappings
@@ -52,7 +52,7 @@ def compile_http_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live.stage = stage.name
     live.stage_variables = stage.variables
     live.limits = stage.limits
-    live.log_line = None
+    live.log_line = log_line(stage, "HTTP")
     live.unmatched = parts.metrics.route(api.id, stage.name, "")
     live.is_rest = False
     live.not_found = NotFound

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Route
-from wsgw.errors import MissingAuthenticationToken
+from wsgw.errors import DefinitionError, GatewayError, MissingAuthenticationToken
 from wsgw.ids import api_tag
-from wsgw.invocation import Headers, HttpInvocation
+from wsgw.invocation import Headers, HttpInvocation, Reply
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
 from wsgw.live.rest_integrations import integration_steps, streams
@@ -38,7 +40,7 @@ def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live.default = None
     live.not_found = MissingAuthenticationToken
     live.preflight = None
-    live.refuse = rest_refuser(api.gateway_responses)
+    live.refuse = _refuser(api)
     live.ids = rest_ids
     minimum = api.minimum_compression_size
     live.settle = None if minimum is None else compressor(minimum)
@@ -47,6 +49,13 @@ def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     ]
     live.paths = PathTable(routes, rest=True)
     return live
+
+
+def _refuser(api: Api) -> Callable[[GatewayError, HttpInvocation], Reply]:
+    try:
+        return rest_refuser(api.gateway_responses)
+    except ValueError as error:
+        raise DefinitionError([f"apis.{api.id}.gatewayResponses: {error}"]) from error
 
 
 def rest_ids(invocation: HttpInvocation) -> Headers:

@@ -19,8 +19,8 @@ from wsgw.pipeline.run import Step
 from wsgw.pipeline.throttle import ACCOUNT_KEY, limit_of, throttle
 
 StepsFor = Callable[[Api, Stage, Route, Parts], tuple[Step, ...]]
-#: Integrations whose steps ask for the current task; see integrations/drive.py.
 _DIGITS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
+#: Integrations whose steps ask for the current task; see integrations/drive.py.
 _NEED_TASK = frozenset({"AWS_PROXY", "PYTHON", "AWS"})
 
 

@@ -20,6 +20,8 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 _ZLIB: Final = zlib.MAX_WBITS
 #: Most codings one on the other; more than one is a curiosity, many are an attack.
 _MOST_CODINGS: Final = 2
+#: A gzip body may have several members (RFC 1952 section 2.2), but what follows each is copied.
+_MOST_MEMBERS: Final = 64
 #: Up to this size bodies are compressed well, beyond it fast: nothing else runs meanwhile.
 _SMALL: Final = 65_536
 
@@ -54,11 +56,12 @@ def decoded(body: bytes, coding: str, most: int) -> bytes:
         bare = body[0] & 0x0F != 8 or int.from_bytes(body[:2]) % 31 != 0
         return _inflated(body, -zlib.MAX_WBITS if bare else _ZLIB, most)[0]
     made = b""
-    while body:
-        # A gzip body may have several members (RFC 1952 section 2.2).
+    for _ in range(_MOST_MEMBERS):
         part, body = _inflated(body, _GZIP, most - len(made))
         made += part
-    return made
+        if not body:
+            return made
+    raise BadRequest(detail=f"a gzip body of more than {_MOST_MEMBERS} members")
 
 
 def _inflated(body: bytes, window_bits: int, most: int) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from wsgw.errors import ApiConfigurationError, BadRequest
+from wsgw.integrations.http_heads import SharedHeaders
 from wsgw.integrations.http_pool import Target, header_block
 from wsgw.invocation import HeaderFields, Headers, HttpInvocation
 from wsgw.pipeline.backend_headers import connection_options
@@ -38,7 +39,10 @@ def rest_lines(api_id: str) -> ForwardedLines:
 
     def lines(invocation: HttpInvocation, mapped: frozenset[str]) -> bytes:
         block = _client_block(invocation.fields, _DROPPED_BY_REST, mapped, "forwarded by REST")
-        return block + f"{own}{_added(tuple(invocation.forwarded))}X-Amzn-Trace-Id: {invocation.trace}\r\n".encode()
+        forwarded = tuple(invocation.forwarded)
+        if mapped:
+            forwarded = tuple([(name, value) for name, value in forwarded if name.lower() not in mapped])
+        return block + f"{own}{_added(forwarded)}X-Amzn-Trace-Id: {invocation.trace}\r\n".encode()
 
     return lines
 
@@ -48,7 +52,10 @@ def http_lines() -> ForwardedLines:
 
     def lines(invocation: HttpInvocation, mapped: frozenset[str]) -> bytes:
         block = _client_block(invocation.fields, _HOP_BY_HOP, mapped, "forwarded by HTTP")
-        named = _forwarded(tuple(invocation.forwarded), invocation.caller.domain_name)
+        forwarded = tuple(invocation.forwarded)
+        if mapped:
+            forwarded = tuple([(name, value) for name, value in forwarded if name.lower() not in mapped])
+        named = _forwarded(forwarded, invocation.caller.domain_name)
         return block + f"{named}X-Amzn-Trace-Id: {invocation.trace}\r\n".encode()
 
     return lines
@@ -114,6 +121,15 @@ def rest_answer_headers(headers: Headers) -> list[tuple[str, str]]:
 
     An answer that has no Content-Type is given one.
     """
+    if type(headers) is not SharedHeaders:
+        return _rest_answer_headers(headers)
+    known: list[tuple[str, str]] | None = headers.made.get("given by REST")
+    if known is None:
+        known = headers.made["given by REST"] = _rest_answer_headers(headers)
+    return known.copy()
+
+
+def _rest_answer_headers(headers: Headers) -> list[tuple[str, str]]:
     kept = []
     untyped = True
     for name, value in headers:

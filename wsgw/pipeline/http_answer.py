@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
-from wsgw.invocation import Headers, HttpInvocation, Invocation
+from wsgw.invocation import Headers, HttpInvocation, Invocation, Reply
 from wsgw.mapping.http_parameters import ResponseMapping
 from wsgw.pipeline.backend_headers import connection_options
 from wsgw.pipeline.run import Step
@@ -17,15 +18,17 @@ _DROPPED: Final = frozenset(
 #: Whether a name is kept, by its spelling: backends repeat themselves.
 _known: dict[str, bool] = {}
 _MOST_KNOWN: Final = 4096
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 def answer_as_it_came() -> Step:
     """For integrations without response mappings."""
 
     async def step(invocation: Invocation) -> None:
+        assert isinstance(invocation, HttpInvocation)
         reply = invocation.reply
         assert reply is not None
-        reply.headers = kept_headers(reply.headers)
+        reply.headers = _headers(invocation, reply)
 
     return step
 
@@ -37,7 +40,7 @@ def map_answer(mappings: Mapping[int, ResponseMapping]) -> Step:
         assert isinstance(invocation, HttpInvocation)
         reply = invocation.reply
         assert reply is not None
-        reply.headers = kept_headers(reply.headers)
+        reply.headers = _headers(invocation, reply)
         mapping = mappings.get(reply.status)
         if mapping is None:
             return
@@ -49,6 +52,15 @@ def map_answer(mappings: Mapping[int, ResponseMapping]) -> Step:
             raise
 
     return step
+
+
+def _headers(invocation: HttpInvocation, reply: Reply) -> list[tuple[str, str]]:
+    kept = kept_headers(reply.headers)
+    if invocation.method == "HEAD" and not reply.body and reply.stream is None and reply.status != 204:
+        length = reply.header("content-length")
+        if length is not None and _LENGTH.fullmatch(length):
+            kept.append(("Content-Length", length))
+    return kept
 
 
 def kept_headers(headers: Headers) -> list[tuple[str, str]]:

@@ -28,7 +28,8 @@ def http_reply(error: GatewayError, invocation: HttpInvocation) -> Reply:
     """The answer; whatever is wrong with a backend is 503, with a function or with us 500."""
     status: int = error.status
     if isinstance(error, IntegrationFailure | IntegrationTimeout):
-        status = 503
+        # A host name that leads nowhere is the definition's fault, not the backend's.
+        status = 500 if error.detail == "dns_failure" else 503
     elif status >= 500 and not isinstance(error, ServiceUnavailable):
         status = 500
     headers = list(_JSON)

@@ -40,7 +40,7 @@ def rest_refuser(
 
     Raises ParameterError for a status that is none, or a header without a source.
     """
-    compiled = {kind: _Response(response) for kind, response in responses.items()}
+    compiled = {kind: _compiled(kind, response) for kind, response in responses.items()}
     others = {4: compiled.get("DEFAULT_4XX", _PLAIN), 5: compiled.get("DEFAULT_5XX", _PLAIN)}
 
     def refuse(error: GatewayError, invocation: HttpInvocation) -> Reply:
@@ -100,6 +100,13 @@ class _Response:
             if values and not _CONTROLS.search(value := ",".join(values)):
                 found.append((name, value))
         return found
+
+
+def _compiled(kind: str, response: GatewayResponse) -> _Response:
+    try:
+        return _Response(response)
+    except ParameterError as error:
+        raise ParameterError(f"{kind}: {error}") from error
 
 
 _PLAIN: Final = _Response(GatewayResponse(response_type=""))

@@ -24,6 +24,8 @@ _TOKEN: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"-?[0-9]+")
 _NESTING: Final = 100
+#: Longer texts must be JSON: a client may send them, and reading them leniently takes a second for 10 MB.
+_LONGEST: Final = 65_536
 
 
 def mock_status(text: str) -> int | None:
@@ -34,7 +36,7 @@ def mock_status(text: str) -> int | None:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError:
-        document = _lenient(text)
+        document = _lenient(text) if len(text) <= _LONGEST else None
     status = document.get("statusCode") if isinstance(document, dict) else None
     if isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599:
         return status

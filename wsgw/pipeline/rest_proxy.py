@@ -10,7 +10,7 @@ from wsgw.invocation import HttpInvocation, IntegrationRequest, Invocation, Repl
 from wsgw.pipeline.forward import ForwardedLines, rest_answer_headers, with_query
 from wsgw.pipeline.rest_content import converted, request_conversion
 from wsgw.pipeline.rest_headers import field_lines
-from wsgw.pipeline.rest_request import MappedRequest, Parameters, target_for
+from wsgw.pipeline.rest_request import BODILESS, MappedRequest, Parameters, target_for
 from wsgw.pipeline.rest_url import PathTemplate, with_host
 from wsgw.pipeline.run import Step
 
@@ -22,15 +22,17 @@ def map_to_rest_proxy(target: Target, method: str, timeout: float, lines: Forwar
 
     async def step(invocation: Invocation) -> None:
         assert isinstance(invocation, HttpInvocation)
+        verb = invocation.method if method == "ANY" else method
+        bodiless = verb in BODILESS
         invocation.request = IntegrationRequest(
-            invocation.method if method == "ANY" else method,
+            verb,
             "",
             (),
-            invocation.body,
+            b"" if bodiless else invocation.body,
             timeout,
             None,
             lines(invocation, _NONE),
-            invocation.stream,
+            None if bodiless else invocation.stream,
             True,
             with_query(target, invocation.raw_query),
         )
@@ -54,15 +56,17 @@ def map_parameters_to_rest_proxy(
             to = with_host(to, next(value for name, value in headers if name.lower() == "host"))
             headers = [(name, value) for name, value in headers if name.lower() != "host"]
         block = lines(invocation, names)
+        verb = invocation.method if method == "ANY" else method
+        bodiless = verb in BODILESS
         invocation.request = IntegrationRequest(
-            invocation.method if method == "ANY" else method,
+            verb,
             "",
             (),
-            invocation.body,
+            b"" if bodiless else invocation.body,
             timeout,
             None,
             block + field_lines(headers) if headers else block,
-            invocation.stream,
+            None if bodiless else invocation.stream,
             True,
             to,
         )

@@ -24,7 +24,7 @@ from wsgw.pipeline.run import Step
 
 Parameters = Callable[[HttpInvocation], MappedParameters]
 #: Methods whose requests have no body, whatever is mapped.
-_BODILESS = frozenset(("GET", "HEAD", "DELETE"))
+BODILESS = frozenset(("GET", "HEAD", "DELETE"))
 
 
 class MappedRequest:
@@ -100,7 +100,7 @@ def map_to_rest_http(target: Target, method: str, timeout: float, mapping: Reque
         assert isinstance(invocation, HttpInvocation)
         mapped = mapping.of(invocation)
         verb = invocation.method if method == "ANY" else method
-        body = b"" if verb in _BODILESS else mapped.body
+        body = b"" if verb in BODILESS else mapped.body
         names = {name.lower() for name, _ in mapped.headers}
         lines = defaults if names.isdisjoint(_DEFAULTS) else _unmapped(accept, agent, names)
         headers = mapped.headers

@@ -67,6 +67,8 @@ class LiveResponse:
         if self._binary is not None or self._handling is not None:
             conversion = self._conversion(invocation, reply)
         if template is None:
+            if conversion == "TEXT" and not reply.body.isascii() and reply.header("content-encoding") is not None:
+                return reply.body  # Compressed: no text, and the mapped Content-Encoding says so.
             return converted(reply.body, conversion, None)
         if template.encoded is not None and conversion == "TEXT":
             return template.encoded

@@ -61,15 +61,23 @@ def _params(invocation: HttpInvocation) -> Params:
     return Params(dict(invocation.path_parameters), dict(invocation.query), headers)
 
 
+def _compiled(sources: Mapping[str, str]) -> dict[str, RestTemplate]:
+    return {
+        key.strip().lower(): RestTemplate(key, source)
+        for key, source in sources.items()
+        if source is not None and source != _AS_IT_IS
+    }
+
+
 class RequestTemplates:
     """The request templates of an integration, by content type, and what happens when none is meant."""
 
     __slots__ = ("_by_type", "_fallback", "_refuse")
 
     def __init__(self, sources: Mapping[str, str], passthrough: PassthroughBehavior) -> None:
-        self._by_type = {key.strip().lower(): RestTemplate(key, source) for key, source in sources.items()}
+        self._by_type = _compiled(sources)
         self._fallback = self._by_type.get("$default")
-        self._refuse = passthrough == "NEVER" or (passthrough == "WHEN_NO_TEMPLATES" and bool(sources))
+        self._refuse = passthrough == "NEVER" or (passthrough == "WHEN_NO_TEMPLATES" and bool(self._by_type))
 
     def chosen(self, invocation: HttpInvocation) -> RestTemplate | None:
         """The template for the request's Content-Type; None: the body passes. Raises UnsupportedMediaType."""
@@ -86,11 +94,7 @@ class ResponseTemplates:
     __slots__ = ("_by_type", "_fallback")
 
     def __init__(self, sources: Mapping[str, str]) -> None:
-        self._by_type = {
-            key.strip().lower(): RestTemplate(key, source)
-            for key, source in sources.items()
-            if source is not None and source != _AS_IT_IS
-        }
+        self._by_type = _compiled(sources)
         first = next(iter(self._by_type.values()), None)
         self._fallback = self._by_type.get(JSON_TYPE, first)
 

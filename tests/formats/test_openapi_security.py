@@ -1,0 +1,192 @@
+"""Security schemes and requirements: authorizers and what guards a method or route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.formats.openapi_documents import http_api, openapi, operation, swagger
+from wsgw.formats.openapi import Imported, import_openapi
+
+AUTHORIZER = "x-amazon-apigateway-authorizer"
+API_KEY = {"type": "apiKey", "name": "x-api-key", "in": "header"}
+IAM = {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}
+REQUEST = {
+    "type": "apiKey",
+    "name": "Custom-Authorization",
+    "in": "header",
+    "x-amazon-apigateway-authtype": "custom",
+    AUTHORIZER: {
+        "type": "request",
+        "identitySource": "method.request.header.Custom-Authorization",
+        "authorizerUri": "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/f/invocations",
+        "authorizerResultTtlInSeconds": 300,
+    },
+}
+TOKEN = {**REQUEST, AUTHORIZER: {"type": "token", "authorizerUri": "arn", "identityValidationExpression": "^x"}}
+COGNITO = {
+    "type": "apiKey",
+    "name": "Authorization",
+    "in": "header",
+    "x-amazon-apigateway-authtype": "cognito_user_pools",
+    AUTHORIZER: {"type": "cognito_user_pools", "providerARNs": ["arn:aws:cognito-idp:us-east-1:1:userpool/p"]},
+}
+PLAIN = {"type": "http", "scheme": "bearer"}
+JWT = {
+    "type": "oauth2",
+    AUTHORIZER: {
+        "type": "jwt",
+        "identitySource": "$request.header.Authorization",
+        "jwtConfiguration": {"issuer": "https://issuer.example.com", "audience": ["a"]},
+    },
+}
+SCHEMES = {"key": API_KEY, "iam": IAM, "request": REQUEST, "token": TOKEN, "cognito": COGNITO, "plain": PLAIN}
+
+
+def document(security: Any = None, root: Any = None, **members: Any) -> dict[str, Any]:
+    get = operation(**({} if security is None else {"security": security}), **members)
+    outer = {} if root is None else {"security": root}
+    return openapi({"/": {"get": get}}, components={"securitySchemes": SCHEMES}, **outer)
+
+
+def method_of(imported: Imported) -> dict[str, Any]:
+    assert imported.document is not None, imported.findings
+    method = imported.document["resources"][0]["resourceMethods"]["GET"]
+    ids = {one["id"]: one["name"] for one in imported.document["authorizers"]}
+    return {**method, "authorizerId": ids.get(method.get("authorizerId"))}
+
+
+REST = [
+    (None, None, ("NONE", None, False)),
+    ([{"key": []}], None, ("NONE", None, True)),
+    ([{"iam": []}], None, ("AWS_IAM", None, False)),
+    ([{"request": []}], None, ("CUSTOM", "request", False)),
+    ([{"token": []}], None, ("CUSTOM", "token", False)),
+    ([{"cognito": ["pets/read"]}], None, ("COGNITO_USER_POOLS", "cognito", False)),
+    ([{"token": [], "key": []}], None, ("CUSTOM", "token", True)),
+    ([{"token": []}, {"key": []}], None, ("CUSTOM", "token", True)),
+    (None, [{"token": []}], ("CUSTOM", "token", False)),
+    ([{"key": []}], [{"token": []}], ("NONE", None, True)),
+    ([], [{"token": []}], ("NONE", None, False)),
+]
+
+
+@pytest.mark.parametrize(("security", "root", "guard"), REST)
+def test_a_requirement_becomes_what_guards_the_method(security, root, guard):
+    """Rows security (operation) and security (root)."""
+    method = method_of(import_openapi(document(security, root)))
+    assert (method["authorizationType"], method["authorizerId"], method["apiKeyRequired"]) == guard
+
+
+def test_scopes_are_the_methods():
+    method = method_of(import_openapi(document([{"cognito": ["pets/read", "pets/write"]}])))
+    assert method["authorizationScopes"] == ["pets/read", "pets/write"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "security", "expected"),
+    [("AWS_IAM", None, "AWS_IAM"), ("aws_iam", [{"token": []}], "AWS_IAM"), ("NONE", None, "NONE")],
+)
+def test_the_extension_auth_says_the_type(auth, security, expected):
+    """Row x-amazon-apigateway-auth."""
+    members = {"x-amazon-apigateway-auth": {"type": auth}}
+    method = method_of(import_openapi(document(security, [{"cognito": []}], **members)))
+    assert method["authorizationType"] == expected
+
+
+def test_authorizers_are_listed_with_their_members():
+    """import-13, recorded."""
+    imported = import_openapi(document([{"request": []}]))
+    assert imported.document is not None
+    by_name = {one["name"]: one for one in imported.document["authorizers"]}
+    request = by_name["request"]
+    assert request["type"] == "REQUEST"
+    assert request["authType"] == "custom"
+    assert request["identitySource"] == "method.request.header.Custom-Authorization"
+    assert request["authorizerResultTtlInSeconds"] == 300
+    assert by_name["token"]["identitySource"] == "method.request.header.Custom-Authorization"
+    assert by_name["token"]["identityValidationExpression"] == "^x"
+    assert by_name["cognito"]["providerARNs"] == ["arn:aws:cognito-idp:us-east-1:1:userpool/p"]
+    assert imported.document["x-wsgw"]["securitySchemes"] == {"key": API_KEY, "iam": IAM, "plain": PLAIN}
+
+
+def test_schemes_of_swagger_stand_in_security_definitions():
+    get = operation(security=[{"token": []}])
+    imported = import_openapi(swagger({"/": {"get": get}}, securityDefinitions={"token": TOKEN}))
+    assert method_of(imported)["authorizerId"] == "token"
+
+
+def test_a_requirement_of_an_unknown_scheme_is_an_error():
+    """Whoever asked for a guard must not find the API open."""
+    imported = import_openapi(document([{"tokn": []}]))
+    assert imported.document is None
+    assert [finding.pointer for finding in imported.findings] == ["/paths/~1/get/security/0/tokn"]
+
+
+@pytest.mark.parametrize("security", ["token", {"token": []}, [["token"]], [3], [None]])
+def test_a_requirement_that_is_none_is_an_error(security):
+    assert import_openapi(document(security)).document is None
+
+
+@pytest.mark.parametrize(
+    "members", [{"security": None}, {"x-amazon-apigateway-auth": None}, {"x-amazon-apigateway-auth": {}}]
+)
+def test_a_guard_that_says_nothing_is_an_error(members):
+    """A key that somebody left empty must not open what the whole document guards."""
+    written = document(None, [{"token": []}])
+    written["paths"]["/"]["get"] |= members
+    assert import_openapi(written).document is None
+
+
+def test_a_scheme_that_nobody_checks_is_a_warning_and_kept():
+    imported = import_openapi(document([{"plain": []}]))
+    assert [finding.pointer for finding in imported.warnings] == ["/paths/~1/get/security/0/plain"]
+    assert method_of(imported)["x-wsgw"]["security"] == [{"plain": []}]
+
+
+def test_a_second_authorizer_is_left_out_with_a_warning():
+    imported = import_openapi(document([{"token": []}, {"cognito": []}]))
+    assert method_of(imported)["authorizerId"] == "token"
+    assert [finding.pointer for finding in imported.warnings] == ["/paths/~1/get/security/1/cognito"]
+
+
+@pytest.mark.parametrize(
+    "authorizer", [{"type": "jwt"}, {}, "token", {"type": "token", "authorizerResultTtlInSeconds": 4000}]
+)
+def test_an_authorizer_that_cannot_be_is_an_error(authorizer):
+    schemes = {"a": {**REQUEST, AUTHORIZER: authorizer}}
+    imported = import_openapi(openapi(components={"securitySchemes": schemes}))
+    assert imported.document is None
+
+
+HTTP = [
+    ([{"jwt": ["pets"]}], ("JWT", "jwt", ["pets"])),
+    ([{"request": []}], ("CUSTOM", "request", None)),
+    ([{"iam": []}], ("AWS_IAM", None, None)),
+]
+
+
+@pytest.mark.parametrize(("security", "guard"), HTTP)
+def test_a_requirement_becomes_what_guards_the_route_of_an_http_api(security, guard):
+    """Row Authorization."""
+    schemes = {"jwt": JWT, "request": REQUEST, "iam": IAM}
+    imported = import_openapi(
+        http_api({"/": {"get": operation(security=security)}}, components={"securitySchemes": schemes})
+    )
+    assert imported.document is not None, imported.findings
+    (route,) = imported.document["routes"]
+    ids = {one["authorizerId"]: one for one in imported.document["authorizers"]}
+    authorizer = ids.get(route.get("authorizerId"), {})
+    assert (route["authorizationType"], authorizer.get("name"), route.get("authorizationScopes")) == guard
+    jwt = next(one for one in ids.values() if one["name"] == "jwt")
+    assert jwt["authorizerType"] == "JWT"
+    assert jwt["jwtConfiguration"] == {"issuer": "https://issuer.example.com", "audience": ["a"]}
+    assert jwt["identitySource"] == ["$request.header.Authorization"]
+
+
+def test_an_http_api_has_no_api_keys():
+    components = {"securitySchemes": {"key": API_KEY}}
+    imported = import_openapi(http_api({"/": {"get": operation(security=[{"key": []}])}}, components=components))
+    assert imported.document is not None
+    assert [finding.pointer for finding in imported.warnings] == ["/paths/~1/get/security"]
