@@ -53,6 +53,10 @@ class Caller:
     principal: Principal | None
     certificate: ClientCertificate | None
 
+    def __init__(self) -> None:
+        self.principal = None
+        self.certificate = None
+
 
 class ConnectionFacts(Caller):
     """What stays true of a connection all its life, and what every event of it says. The edge's Connection is one.

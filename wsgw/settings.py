@@ -172,7 +172,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _option("How long the body of a request, or a message that has begun, may take to arrive", "s", gt=0),
     ] = 30
     keepalive_seconds: Annotated[float, _option("How long an idle HTTP connection is kept", "s", gt=0)] = 75
-    url_bytes: Annotated[int, _option("Longest request target", "bytes", ge=256)] = 4096
+    url_bytes: Annotated[int, _option("Longest request target of WebSocket APIs", "bytes", ge=256)] = 4096
+    request_url_bytes: Annotated[
+        int, _option("Longest request target of HTTP and REST APIs (AWS: 8192 edge, 10240 regional)", "bytes", ge=256)
+    ] = 10_240
     header_bytes: Annotated[int, _option("Most bytes of header lines in a request", "bytes", ge=1024)] = 10_240
     handshakes: Annotated[int, _option("Handshakes that may wait for their $connect at once; more get 503", ge=1)] = (
         10_000

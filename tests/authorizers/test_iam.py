@@ -18,7 +18,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.authorizers.sigv4_signing import CONNECTION, HOST, KEY, NOW, altered, sign, verifier, with_header
-from wsgw.authorizers import iam
+from wsgw.authorizers import iam, signing
 from wsgw.authorizers.canonical import has_dot_segment, path_forms, query_forms, query_pairs
 from wsgw.authorizers.iam import SignatureVerifier, SignedRequest
 from wsgw.definitions.access import AccessKey
@@ -717,6 +717,7 @@ def hmacs(monkeypatch):
         return original(key, message, algorithm)
 
     monkeypatch.setattr(iam, "hmac_digest", counted)
+    monkeypatch.setattr(signing, "hmac_digest", counted)
     return messages
 
 

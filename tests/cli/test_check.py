@@ -65,11 +65,11 @@ def test_every_finding_is_a_line_in_the_order_of_the_files(run):
         "first:7: error: apis.chat.routes.send.integration.type: AWS integrations are not served by this version",
         "first:8: error: apis.chat.routes.other.integration: the route calls nothing",
         "first:8: error: apis.chat.routes.other.apiKeyRequired: API keys are not served by this version",
-        "second:3: error: apis.pets.protocol: HTTP APIs are not served by this version",
+        "second:2: error: apis.pets.routes: the API has no routes",
         "second:6: error: apis.dogs.rutes: there is no such key",
         "third:2:1: error: not readable as YAML: did not find expected node content",
         "fourth:1:1: error: the file is empty",
-        "4 files, 1 API: 7 errors, 0 warnings",
+        "4 files, 2 APIs: 7 errors, 0 warnings",
     ]
     assert result.exit_code == 1
 
@@ -95,7 +95,7 @@ def test_a_directory_is_a_finding(run, tmp_path):
 
 def test_a_huge_file_is_refused(run):
     result = run(file=b"x: y\n" * 2_000_000)
-    assert result.output.startswith("file:1:1: error: the file has more than 4 MiB (split it)")
+    assert result.output.startswith("file:1:1: error: the file has more than 6 MiB (split it)")
 
 
 def test_without_files_it_is_wrong_use():
@@ -169,3 +169,31 @@ def test_whatever_a_definition_says_it_gives_findings_and_never_a_traceback(tmp_
     file.write_bytes(orjson.dumps({"apis": apis}))
     definitions = read_definitions([file], {})
     assert all(finding.file == str(file) and finding.message for finding in definitions.findings)
+
+
+DOMAIN = """
+apis:
+  shop: {protocol: HTTP, routes: {$default: "http://h"}}
+domainNames:
+  a.example:
+    certificate: cert.pem
+    certificateKey: key.pem
+    mappings: {/: shop/beta}
+"""
+
+
+def test_domain_names_are_checked_with_their_files_and_apis(run):
+    result = run(file=DOMAIN)
+    assert [line.partition(" (")[0] for line in result.output.splitlines()] == [
+        'file:6: error: domainNames["a.example"].certificate: there is no such file',
+        'file:7: error: domainNames["a.example"].certificateKey: there is no such file',
+        "file:8: error: domainNames[\"a.example\"].mappings./: the API has no stage 'beta'",
+        "1 file, 1 API: 3 errors, 0 warnings",
+    ]
+
+
+def test_what_has_no_effect_is_said(run):
+    text = "apis:\n  c:\n    protocol: REST\n    routes: {GET /: http://h}\n    stages: {p: {tracingEnabled: true}}\n"
+    result = run(file=text)
+    assert result.output.startswith("file:5: warning: apis.c.stages.p.tracingEnabled: traces are not recorded")
+    assert result.exit_code == 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted(EXAMPLES.glob("*/wsgw.yaml"))
 
 
-def backend_module() -> Any:
-    spec = importlib.util.spec_from_file_location("chat_backend_under_test", EXAMPLES / "chat" / "backend.py")
+def backend_module(example: str = "chat", name: str = "backend") -> Any:
+    file = EXAMPLES / example / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{example.replace('-', '_')}_{name}_under_test", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -64,11 +67,23 @@ async def join(gateway: TestGateway, name: str, room: str = "lobby") -> tuple[Ra
 
 
 def test_there_are_examples():
-    assert [file.parent.name for file in FILES] == ["chat", "hello"]
+    assert [file.parent.name for file in FILES] == ["chat", "hello", "pets", "two-services"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.parent.name for file in FILES])
 def test_each_definition_is_without_findings(file: Path):
+    result = CliRunner().invoke(check, [str(file)])
+    assert (result.exit_code, result.output) == (0, "1 file, 1 API: 0 errors, 0 warnings\n")
+
+
+@pytest.mark.parametrize("protocol", ["REST", "HTTP"])
+def test_each_definition_that_the_documentation_shows_is_without_findings(protocol: str, tmp_path: Path):
+    text = (EXAMPLES.parent / "docs" / "definitions.md").read_text()
+    (shown,) = [
+        block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if f"protocol: {protocol}" in block
+    ]
+    file = tmp_path / "wsgw.yaml"
+    file.write_text(shown)
     result = CliRunner().invoke(check, [str(file)])
     assert (result.exit_code, result.output) == (0, "1 file, 1 API: 0 errors, 0 warnings\n")
 
@@ -224,3 +239,110 @@ async def test_a_post_that_is_answered_410_removes_the_person_and_tells_the_othe
         return message["type"], message.get("people")
 
     assert sorted(map(told, backend.got("/ada")[2:])) == [("left", ["ada"]), ("said", None)]
+
+
+# ---- pets, a REST API
+
+
+@contextlib.asynccontextmanager
+async def listening(*applications: web.Application) -> AsyncIterator[list[str]]:
+    """The addresses of these, while they are served."""
+    runners = [web.AppRunner(application, shutdown_timeout=0.1) for application in applications]
+    try:
+        for runner in runners:
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield [f"http://127.0.0.1:{runner.addresses[0][1]}" for runner in runners]
+    finally:
+        for runner in runners:
+            await runner.cleanup()
+
+
+def with_variables(example: str, **variables: str) -> Api:
+    """The example's API, whose one stage has these variables."""
+    (api,) = read_definitions([EXAMPLES / example / "wsgw.yaml"], os.environ).apis
+    (stage,) = api.stages.values()
+    return msgspec.structs.replace(
+        api, stages={stage.name: msgspec.structs.replace(stage, variables={**stage.variables, **variables})}
+    )
+
+
+@pytest.fixture
+async def pets(gateway: TestGateway) -> AsyncIterator[str]:
+    """The address of the pets API's stage."""
+    async with listening(backend_module("pets").application()) as (address,):
+        gateway.deploy(with_variables("pets", backend=address))
+        yield f"{gateway.url}/pets/prod"
+
+
+async def test_the_gateway_answers_a_mock_itself(pets: str):
+    async with ClientSession() as session, session.get(f"{pets}/health") as answer:
+        assert (answer.status, await answer.json()) == (200, {"ok": True, "stage": "prod"})
+
+
+async def test_a_proxied_answer_comes_as_it_is_and_the_query_goes_along(pets: str):
+    async with ClientSession() as session, session.get(f"{pets}/photos/rex?width=100") as answer:
+        assert (answer.status, await answer.text()) == (200, "a photo of rex, 100 wide")
+
+
+async def test_a_template_rewrites_what_the_backend_says(pets: str):
+    async with ClientSession() as session:
+        async with session.get(f"{pets}/pets/1") as answer:
+            assert answer.status == 200
+            assert await answer.json() == {"id": 1, "name": "Rex", "kind": "dog", "cents": 24999}
+            assert answer.headers["Cache-Control"] == "max-age=60"
+        async with session.get(f"{pets}/pets/7") as answer:
+            assert (answer.status, await answer.json()) == (404, {"message": "There is no pet 7"})
+
+
+async def test_a_pet_that_the_model_does_not_allow_never_reaches_the_backend(pets: str):
+    async with ClientSession() as session:
+        async with session.post(f"{pets}/pets", json={"name": "Tom", "kind": "cat"}) as answer:
+            assert (answer.status, await answer.json()) == (201, {"id": 2})
+            assert answer.headers["Location"] == "/pets/2"
+        async with session.post(f"{pets}/pets", json={"name": "Tom", "kind": "dragon"}) as answer:
+            refusal = {"message": "Invalid request body", "requestId": answer.headers["x-amzn-RequestId"]}
+            assert (answer.status, await answer.json()) == (422, refusal)
+        async with session.get(f"{pets}/pets/3") as answer:
+            assert answer.status == 404
+
+
+# ---- two services, an HTTP API
+
+
+@pytest.fixture
+async def shop(gateway: TestGateway) -> AsyncIterator[str]:
+    """The address of the shop's stage."""
+    services = backend_module("two-services", "services")
+    async with listening(services.catalogue(), services.orders()) as (catalogue, orders):
+        gateway.deploy(with_variables("two-services", catalogue=catalogue, orders=orders))
+        yield f"{gateway.url}/shop/$default"
+
+
+async def test_each_service_has_its_paths_of_the_one_address(shop: str):
+    async with ClientSession() as session:
+        async with session.get(f"{shop}/items?most=5") as answer:
+            assert (answer.status, await answer.json()) == (200, ["tea"])
+        async with session.get(f"{shop}/items/cup") as answer:
+            assert await answer.json() == {"name": "cup", "price": 9}
+        async with session.post(f"{shop}/orders/new", data="a cup") as answer:
+            assert await answer.json() == {"ordered": "a cup", "requestId": answer.headers["apigw-requestid"]}
+        async with session.get(f"{shop}/customers") as answer:
+            assert (answer.status, await answer.json()) == (404, {"message": "Not Found"})
+
+
+async def test_a_service_s_404_is_mapped_to_another_status(shop: str):
+    async with ClientSession() as session, session.get(f"{shop}/orders/old") as answer:
+        assert answer.status == 410
+        assert answer.headers["x-request-id"] == answer.headers["apigw-requestid"]
+
+
+async def test_pages_of_the_allowed_origin_may_use_both(shop: str):
+    asking = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
+    async with ClientSession() as session:
+        async with session.options(f"{shop}/orders/new", headers=asking) as answer:
+            assert answer.status == 204
+            assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+        async with session.get(f"{shop}/items", headers={"Origin": "http://elsewhere.example"}) as answer:
+            assert answer.status == 200
+            assert "access-control-allow-origin" not in answer.headers

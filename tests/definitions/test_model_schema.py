@@ -17,19 +17,28 @@ def to(name: str, fragment: str = "") -> dict[str, str]:
 
 
 def validator(name: str, schemas: dict[str, Any]) -> jsonschema_rs.Draft4Validator:
-    return jsonschema_rs.Draft4Validator(self_contained(name, schemas))
+    return jsonschema_rs.Draft4Validator(self_contained(schemas)[name])
 
 
 def test_a_schema_without_references_stays_as_it_is():
-    assert self_contained("A", {"A": {"type": "string"}}) == {"type": "string"}
+    assert self_contained({"A": {"type": "string"}})["A"] == {"type": "string"}
 
 
 def test_what_is_needed_of_other_models_is_there_and_nothing_else():
     schemas = {"A": {"items": to("B")}, "B": {"not": to("C")}, "C": {"type": "string"}, "D": {}}
-    assert self_contained("A", schemas) == {
-        "items": {"$ref": "#/definitions/B"},
-        "definitions": {"B": {"not": {"$ref": "#/definitions/C"}}, "C": {"type": "string"}},
+    assert self_contained(schemas)["A"] == {
+        "allOf": [{"$ref": "#/definitions/A"}],
+        "definitions": {
+            "A": {"items": {"$ref": "#/definitions/B"}},
+            "B": {"not": {"$ref": "#/definitions/C"}},
+            "C": {"type": "string"},
+        },
     }
+
+
+def test_what_several_models_need_is_there_once():
+    schemas = self_contained({"A": {"items": to("C")}, "B": {"not": to("C")}, "C": {"type": "string"}})
+    assert schemas["A"]["definitions"]["C"] is schemas["B"]["definitions"]["C"]
 
 
 def test_a_model_may_be_nothing_but_a_reference():
@@ -99,6 +108,6 @@ SCHEMAS = st.recursive(
 
 @given(st.fixed_dictionaries(dict.fromkeys(NAMES, SCHEMAS)))
 def test_whatever_refers_to_whatever_all_references_stay_inside(schemas):
-    whole = self_contained("A", schemas)
+    whole = self_contained(schemas)["A"]
     assert models_in(whole) == set()
     assert unknown_models(whole, set()) == []

@@ -124,13 +124,14 @@ async def test_a_body_has_the_clients_content_type_or_jsons(
     assert got.header("content-type") == (content_type or JSON)
 
 
+@pytest.mark.parametrize("kind", ["HTTP", "HTTP_PROXY"])
 @pytest.mark.parametrize(
     ("integration_method", "sent"), [("GET", b""), ("DELETE", b""), ("PUT", b"{}"), ("ANY", b"{}")]
 )
 async def test_get_and_delete_carry_no_body(
-    gateway: TestGateway, backend: Backend, integration_method: str, sent: bytes
+    gateway: TestGateway, backend: Backend, kind: str, integration_method: str, sent: bytes
 ):
-    gateway.deploy(rest_api(method("POST /", "HTTP", f"{backend.url}/in", method=integration_method)))
+    gateway.deploy(rest_api(method("POST /", kind, f"{backend.url}/in", method=integration_method)))
     await ask(gateway, "POST", "/", body=b"{}")
     (got,) = backend.got("/in")
     assert got.method == ("POST" if integration_method == "ANY" else integration_method)
@@ -254,6 +255,22 @@ async def test_a_backend_that_nobody_listens_at_is_an_integration_failure(gatewa
     assert json.loads(response.body) == {"message": "Network error communicating with endpoint"}
 
 
+async def test_a_compressed_answer_passes_where_its_coding_is_mapped(gateway: TestGateway, backend: Backend):
+    parameters = {"method.response.header.Content-Encoding": "integration.response.header.Content-Encoding"}
+    gateway.deploy(rest_api(method("GET /", "HTTP", f"{backend.url}/in", answers(response_parameters=parameters))))
+    backend.on("/in", body=gzip.compress(b"body"), headers={"Content-Encoding": "gzip"})
+    response = await ask(gateway, "GET", "/", "Accept-Encoding: gzip")
+    assert response.header("content-encoding") == "gzip"
+    assert gzip.decompress(response.body) == b"body"
+
+
+async def test_an_answer_that_is_too_large_to_be_mapped_is_an_internal_error(gateway: TestGateway, backend: Backend):
+    gateway.deploy(rest_api(method("GET /", "HTTP", f"{backend.url}/in", method="GET")))
+    backend.on("/in", body=b"x" * (10 * 1024 * 1024 + 1))
+    response = await ask(gateway, "GET", "/")
+    assert (response.status, json.loads(response.body)) == (500, {"message": "Internal server error"})
+
+
 # ---- HTTP_PROXY
 
 
@@ -308,6 +325,14 @@ async def test_mapped_parameters_of_an_http_proxy_join_the_clients(gateway: Test
     assert [value for name, value in got.headers if name.lower() == "headervar"] == ["mapped"]
     assert got.header("foobar") == "mapped"
     assert got.body == b"x"
+
+
+async def test_a_mapped_forwarded_header_takes_the_place_of_ours(gateway: TestGateway, backend: Backend):
+    parameters = {"integration.request.header.X-Forwarded-For": "'192.0.2.7'"}
+    gateway.deploy(rest_api(method("GET /", "HTTP_PROXY", f"{backend.url}/in", request_parameters=parameters)))
+    await ask(gateway, "GET", "/")
+    (got,) = backend.got("/in")
+    assert [value for name, value in got.headers if name.lower() == "x-forwarded-for"] == ["192.0.2.7"]
 
 
 async def test_a_greedy_path_goes_to_the_backend_as_it_came(gateway: TestGateway, backend: Backend):

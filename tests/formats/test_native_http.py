@@ -203,8 +203,8 @@ WRONG = [
     ),
     (
         "routes: {GET /: ftp://h}",
-        'f:1: error: apis.c.routes["GET /"].integration: this names no integration (write a URL, python:module:function, '
-        "lambda:name-or-ARN, or a mapping with a type)",
+        'f:1: error: apis.c.routes["GET /"].integration: this names no integration (write a URL, '
+        "python:module:function, lambda:name-or-ARN, or a mapping with a type)",
     ),
     (
         "routes: {GET /: {integration: {uri: http://h}}}",
@@ -213,7 +213,7 @@ WRONG = [
     (
         "routes: {GET /: {integration: {type: MOCK}}}",
         'f:1: error: apis.c.routes["GET /"].integration.type: not a value that is known here '
-        "(known: HTTP_PROXY, AWS_PROXY, PYTHON)",
+        "(known: AWS_PROXY, HTTP_PROXY, PYTHON)",
     ),
     (
         "routes: {GET /: {integration: {type: HTTP_PROXY, requestTemplates: {}}}}",
@@ -222,7 +222,8 @@ WRONG = [
     ),
     (
         "stages: {$default: {limits: {frameBytes: 1}}}",
-        "f:1: error: apis.c.stages.$default.limits.frameBytes: there is no such key (known here: payloadBytes, timeoutMs)",
+        "f:1: error: apis.c.stages.$default.limits.frameBytes: there is no such key "
+        "(known here: payloadBytes, timeoutMs)",
     ),
     (
         "cors: {maxAge: 86401}",

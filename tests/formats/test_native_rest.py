@@ -145,8 +145,8 @@ def test_a_url_in_short_form_gets_the_path_variables_that_it_names(key: str, uri
 
 def test_method_responses_are_those_that_the_integration_responses_need():
     made = method(
-        "{integration: {type: MOCK, integrationResponses: {200: {responseParameters: {method.response.header.X: \"'a'\"}}"
-        ", 404: {}}}}"
+        "{integration: {type: MOCK, integrationResponses: {200: {responseParameters: "
+        "{method.response.header.X: \"'a'\"}}, 404: {}}}}"
     )
     assert made["methodResponses"] == {
         "200": {"statusCode": "200", "responseParameters": {"method.response.header.X": False}},
@@ -316,8 +316,8 @@ WRONG = [
     ),
     (
         "routes: {GET /: {integration: {type: MOCK, responses: {default: {statusCode: 200}}, responseTemplates: {}}}}",
-        "f:1: error: apis.c.routes[\"GET /\"].integration.responseTemplates: 'responses' and 'responseTemplates' say the "
-        "same in two ways (move it there)",
+        "f:1: error: apis.c.routes[\"GET /\"].integration.responseTemplates: 'responses' and 'responseTemplates' "
+        "say the same in two ways (move it there)",
     ),
     (
         "routes: {GET /: {integration: {type: MOCK, responses: {a: {statusCode: 500}, b: {statusCode: 500}}}}}",
@@ -330,7 +330,8 @@ WRONG = [
     ),
     (
         "routes: {GET /: {requestParametres: {}}}",
-        "f:1: error: apis.c.routes[\"GET /\"].requestParametres: there is no such key (did you mean 'requestParameters'?)",
+        'f:1: error: apis.c.routes["GET /"].requestParametres: there is no such key '
+        "(did you mean 'requestParameters'?)",
     ),
     (
         "minimumCompressionSize: 10485761",
@@ -355,10 +356,11 @@ def test_every_route_is_found_again_under_its_key(routes: dict[tuple[str, str], 
     assert sorted(api.routes) == sorted(keys)
 
 
-WORDS = (
+KEYS = (
     "protocol routes integration type uri responses responseTemplates stages prod methodSettings requestValidator "
     "models gatewayResponses statusCode binaryMediaTypes cors corsConfiguration requestParameters methodResponses 200"
-).split()
+)
+WORDS = KEYS.split()
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["REST", "HTTP", "MOCK", "http://h", "GET /", ""]),
     lambda inner: (

@@ -44,12 +44,23 @@ def test_who_imports_may_say_which_kind_of_api_it_is():
     assert imported.document["routes"][0]["routeKey"] == "GET /pets"
 
 
-@pytest.mark.parametrize("version", ["3.0.0", "3.0.1", "3.0.3", "3.1.0"])
+@pytest.mark.parametrize("version", ["3.0.0", "3.0.1", "3.0.3", "3.1.0", 3.1])
 def test_openapi_of_these_versions_is_taken(version):
     assert import_openapi({**openapi(), "openapi": version}).document
 
 
-@pytest.mark.parametrize("document", [{"openapi": "4.0.0"}, {"swagger": "1.2"}, {"openapi": None}, "not a document", 7])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"openapi": "4.0.0"},
+        {"openapi": "30.1"},
+        {"openapi": "3.2.0"},
+        {"swagger": "1.2"},
+        {"openapi": None},
+        "not a document",
+        7,
+    ],
+)
 def test_what_is_no_document_of_a_known_version_is_refused(document):
     imported = import_openapi(document)
     assert imported.document is None

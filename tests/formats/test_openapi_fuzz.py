@@ -15,6 +15,7 @@ from wsgw.definitions.freeze import broken, freeze
 from wsgw.errors import DefinitionError
 from wsgw.formats.openapi import Imported, import_openapi
 from wsgw.formats.openapi_merge import merge
+from wsgw.formats.parse import parse
 
 AUTHORIZER = {
     "type": "apiKey",
@@ -172,6 +173,18 @@ def test_no_document_ends_in_a_traceback(document, protocol, basepath):
     before = copy.deepcopy(document)
     is_sound(import_openapi(document, protocol=protocol, basepath=basepath))
     assert repr(document) == repr(before)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(mutated())
+def test_no_file_ends_in_a_traceback(document):
+    parsed = parse(json.dumps(document).encode(), "f.json", {})
+    for finding in parsed.findings:
+        assert str(finding).startswith("f.json:")
+    for one in parsed.documents:
+        for fault in broken(one):
+            assert str(parsed.placed(fault)).startswith("f.json:")
 
 
 @given(ODD)

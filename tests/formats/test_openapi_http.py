@@ -162,6 +162,10 @@ def test_what_is_valid_and_has_no_effect_is_info():
     get = operation(requestBody={"content": {}}, parameters=[{"name": "a", "in": "query"}], summary="pets")
     imported = import_openapi(http_api({"/": {"get": get}}))
     assert imported.findings == ()
+    (route,) = document_of(imported)["routes"]
+    assert route["x-wsgw"]["operation"] == {
+        name: get[name] for name in ("requestBody", "parameters", "summary", "responses")
+    }
     assert {finding.pointer for finding in imported.info} == {
         "/paths/~1/get/requestBody",
         "/paths/~1/get/parameters",

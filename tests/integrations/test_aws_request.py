@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from wsgw.errors import ApiConfigurationError, BadRequest
+from wsgw.integrations.aws_endpoints import Service
 from wsgw.integrations.aws_request import FORM, AwsUri, aws_uri, in_envelope, service_request
-from wsgw.integrations.aws_services import AwsRequest, Service
+from wsgw.integrations.aws_services import AwsRequest
 from wsgw.integrations.aws_shapes import value_of
 from wsgw.invocation import IntegrationRequest
 
@@ -49,6 +50,11 @@ def asked(
 )
 def test_a_uris_parts(uri, parts):
     assert aws_uri(uri) == parts
+
+
+def test_what_is_filled_into_a_path_names_no_other_service():
+    uri = "arn:aws:apigateway:us-east-1:s3:path/b/x:action/Delete:iam:path/y"
+    assert aws_uri(uri) == AwsUri("us-east-1", "", "s3", False, "b/x:action/Delete:iam:path/y")
 
 
 @given(some.text(max_size=60) | some.from_regex(r"arn:aws:apigateway:.{0,30}", fullmatch=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import ssl
 from collections.abc import AsyncIterator
@@ -451,3 +452,66 @@ async def test_closing_the_pool_ends_a_stream(pool):
         await pool.close()
         with pytest.raises(IntegrationFailure, match="pool_closed"):
             await rest(reply)
+
+
+async def test_a_storm_of_callers_that_go_away_gives_no_piece_to_the_wrong_one():
+    pool = HttpPool(limit_per_host=16, circuit_failures=0)
+    chance = random.Random(11)
+
+    async def repeats(exchange: Exchange) -> None:
+        """The body it was sent, over and over, of known length or in chunks."""
+        while (request := await exchange.request()) is not None:
+            times = chance.choice([1, 5000, 100_000])
+            if chance.random() < 0.5:
+                await exchange.send(answer(request.body * times))
+                continue
+            await exchange.send(HEAD)
+            for at in range(0, times, 5000):
+                await asyncio.sleep(0)
+                await exchange.send(chunk(request.body * min(5000, times - at)))
+            await exchange.send(b"0\r\n\r\n")
+
+    wrong: list[bytes] = []
+    failures: list[Exception] = []
+    whole = left = 0
+
+    async def call(nonce: bytes) -> None:
+        nonlocal whole, left
+        streams = chance.random() < 0.8
+        reply = await pool.send_to(pool.target(url), "POST", b"", nonce, 10, None, streams)
+        body = reply.body
+        if reply.stream is not None:
+            try:
+                async for piece in reply.stream:
+                    body += piece
+                    if chance.random() < 0.1:
+                        left += 1
+                        break
+                else:
+                    whole += 1
+            finally:
+                reply.stream.cancel()
+        if body != (nonce * (len(body) // len(nonce) + 1))[: len(body)]:
+            wrong.append(nonce)
+
+    async def caller(number: int) -> None:
+        for turn in range(20):
+            task = asyncio.ensure_future(call(b"%03d-%03d " % (number, turn)))
+            await asyncio.wait({task}, timeout=None if chance.random() < 0.7 else chance.random() * 0.05)
+            task.cancel()
+            (failure,) = await asyncio.gather(task, return_exceptions=True)
+            if isinstance(failure, Exception):
+                failures.append(failure)
+
+    async with bad_backend(repeats) as backend, asyncio.timeout(60):
+        url = backend.url
+        await asyncio.gather(*(caller(number) for number in range(32)))
+        assert (wrong, failures) == ([], [])
+        assert whole > 50
+        assert left > 10
+        gc.collect()
+        async with asyncio.timeout(5):
+            while pool.counts().waiting:
+                await asyncio.sleep(0.001)
+        assert pool.counts().open <= 16
+    await pool.close()

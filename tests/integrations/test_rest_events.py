@@ -314,6 +314,26 @@ def test_what_is_said_to_be_base64_and_is_not_is_a_500():
     assert raised.value.status == 500
 
 
+def streamed(prelude: Any, body: bytes) -> tuple[int, bytes, list[tuple[str, str]]]:
+    reply = answer(json.dumps(prelude).encode() + bytes(8) + body, None)
+    return reply.status, reply.body, list(reply.headers)
+
+
+def test_what_a_streaming_function_wrote_is_a_prelude_and_the_body_as_it_is():
+    """Response transfer mode STREAM: JSON, eight zeros, body."""
+    prelude = {"statusCode": 201, "headers": {"Content-Type": "image/png"}, "cookies": ["a=1", "b=2"]}
+    headers = [("Content-Type", "image/png"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+    body = b"\xff" + bytes(9)
+    assert streamed(prelude, body) == (201, body, headers)
+    assert streamed({}, b"") == (200, b"", [])
+
+
+@pytest.mark.parametrize("prelude", [[], None, {"body": "x"}, {"cookies": "a=1"}, {"cookies": ["a\r\nb"]}])
+def test_a_prelude_that_is_none_is_a_502(prelude):
+    with pytest.raises(FunctionError):
+        streamed(prelude, b"")
+
+
 @given(some.recursive(some.none() | some.booleans() | some.integers() | some.text(), some.lists))
 def test_whatever_a_function_returns_is_a_reply_or_a_gateway_error(value):
     for result in (value, {"headers": value}, {"multiValueHeaders": {"a": value}}, {"statusCode": value}):

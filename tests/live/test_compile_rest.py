@@ -80,6 +80,7 @@ STEPS = [
         ["call_by_method", "map_to_rest_event", "integrate", "map_function_answer"],
     ),
     (method("GET /", "HTTP", "http://${stageVariables.none}/"), {}, ["fail_always"]),
+    (method("GET /", "AWS", "arn:aws:apigateway:eu-west-1:${stageVariables.none}:path/k"), {}, ["fail_always"]),
     (
         method("GET /", "AWS_PROXY", "echo", request_parameters={"integration.request.header.TE": "'x'"}),
         {},
@@ -125,6 +126,7 @@ async def test_a_body_streams_where_no_step_needs_it_whole(one: TestGateway, rou
     [
         (Route(key="GET /"), "no integration"),
         (method("GET /", "HTTP", "ftp://h/"), "invalid_url"),
+        (method("GET /", "AWS", "arn:aws:apigateway:eu-west-1:{bucket}.s3:path/k"), "no uri of an AWS integration"),
         (mock("GET /", request_templates={JSON: "#if("}), "GET /"),
         (method("GET /", "HTTP", URL, request_parameters={"integration.request.header.A": "nonsense"}), "nonsense"),
         (method("GET /", "HTTP", URL, validator=BODY, request_models={JSON: "None"}), "'None'"),

@@ -50,7 +50,11 @@ async def test_another_coding_is_an_unsupported_media_type(coding):
         await received(BODY, coding)
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(BODY)[:-9], gzip.compress(BODY) + b"tail", gzip.compress(b"") * 65])
+@pytest.mark.parametrize(
+    "body",
+    [b"no gzip", gzip.compress(BODY)[:-9], gzip.compress(BODY) + b"tail", gzip.compress(b"") * 65],
+    ids=["other bytes", "cut short", "more behind", "too many members"],
+)
 async def test_a_body_that_is_not_in_its_coding_is_a_bad_request(body):
     with pytest.raises(BadRequest):
         await received(body, "gzip")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.mapping.request_samples import request
 from wsgw.errors import ApiConfigurationError
+from wsgw.integrations.http_heads import SharedHeaders
 from wsgw.invocation import Reply
 from wsgw.mapping.http_parameters import compile_response_mappings
 from wsgw.pipeline.http_answer import kept_headers, map_answer
@@ -40,6 +41,13 @@ def test_what_connection_names_is_left_out_too():
     headers = [("X-Hop", "1"), ("Connection", "close, x-hop"), ("Set-Cookie", "a"), ("Set-Cookie", "b")]
     assert kept_headers(headers) == [("Set-Cookie", "a"), ("Set-Cookie", "b")]
     assert kept_headers([("close", "kept"), ("connection", "close")]) == [("close", "kept")]
+
+
+def test_headers_that_come_again_are_looked_at_once():
+    shared = SharedHeaders([("A", "1"), ("Date", "x")])
+    shared.made = {}
+    assert kept_headers(shared) == [("A", "1")]
+    assert kept_headers(shared) is kept_headers(shared)
 
 
 async def test_a_status_without_an_entry_is_untouched():

@@ -92,7 +92,9 @@ def test_values_take_the_place_of_headers_of_the_same_name():
     assert replace([("A", "1"), ("b", "2"), ("B", "3")], {"B": "4"}) == [("A", "1"), ("B", "4")]
 
 
-@pytest.mark.parametrize(("name", "value"), [("X\r\nY", "1"), ("X Y", "1"), ("", "1"), ("X", "1\r\nY: 2"), ("X", "\0")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("X\r\nY", "1"), ("X Y", "1"), ("", "1"), ("X", "1\r\nY: 2"), ("X", "\0"), ("X", "\x1b")]
+)
 def test_no_override_ends_its_header(name, value):
     """S-05"""
     with pytest.raises(ApiConfigurationError):

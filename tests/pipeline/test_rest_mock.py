@@ -34,6 +34,8 @@ OBJECTS = [
     ('{"statusCode": 200} x', None),
     ("{statusCode 200}", None),
     ("{,}", None),
+    ("{a: '" + "x" * 70_000 + "', statusCode: 200}", None),
+    ('{"a": "' + "x" * 70_000 + '", "statusCode": 200}', 200),
     ("[" * 100_000, None),
     ("{a:" * 100_000, None),
     ('{"statusCode": ' + "9" * 10_000 + "}", None),

@@ -138,6 +138,16 @@ def test_a_binary_answer_is_converted_by_accept_and_content_handling(accept, han
     assert made.body == result
 
 
+def test_a_header_that_latin_1_lacks_is_sent_as_utf_8():
+    parameters = {
+        "method.response.header.X-A": "integration.response.body.a",
+        "method.response.header.X-B": "integration.response.body.b",
+    }
+    made = answer([response(response_parameters=parameters)], Reply(200, '{"a": "€", "b": "ü"}'.encode()))
+    assert made.header("x-a").encode("latin-1") == "€".encode()
+    assert made.header("x-b") == "ü"
+
+
 def test_overrides_win_over_what_is_mapped():
     template = (
         "#set($context.responseOverride.status = 444)#set($context.responseOverride.header.X-A = 'new')"

@@ -24,6 +24,8 @@ MATRIX = [
     (XML, "application/xml", RENDERED, RENDERED, RENDERED),
     ({}, None, PASSED, PASSED, REFUSED),
     ({}, "application/xml", PASSED, PASSED, REFUSED),
+    ({"application/json": None}, None, PASSED, PASSED, REFUSED),
+    ({"application/json": "__passthrough__"}, None, PASSED, PASSED, REFUSED),
     ({"$default": "T"}, "text/plain", RENDERED, RENDERED, RENDERED),
 ]
 

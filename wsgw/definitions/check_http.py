@@ -25,6 +25,7 @@ from wsgw.definitions.finding import Finding, Path, error, warning
 from wsgw.definitions.route import DEFAULT_KEY, Integration, Route
 
 TIMEOUT_MS = 30_000
+_VARIABLE = re.compile(r"(?<!\$)\{([^{}+]+)\+?\}")
 _TYPES = frozenset({"HTTP_PROXY", "AWS_PROXY", "PYTHON"})
 # A listener of a load balancer or a service of Cloud Map, perhaps with attributes to choose instances by.
 _PRIVATE = re.compile(r"arn:[^:\s]+:(elasticloadbalancing|servicediscovery):\S+")
@@ -51,10 +52,10 @@ def check_http_route(path: Path, api: Api, route: Route) -> Iterator[Finding]:
     if route.integration is None:
         yield error((*path, "integration"), "the route calls nothing", "add an integration, or remove the route")
     else:
-        yield from _integration((*path, "integration"), api, route.integration)
+        yield from _integration((*path, "integration"), api, route, route.integration)
 
 
-def _integration(path: Path, api: Api, integration: Integration) -> Iterator[Finding]:
+def _integration(path: Path, api: Api, route: Route, integration: Integration) -> Iterator[Finding]:
     if integration.type not in _TYPES:
         remedy = "use HTTP_PROXY or AWS_PROXY, or a REST API"
         yield error((*path, "type"), f"HTTP APIs have no {integration.type} integrations", remedy)
@@ -65,12 +66,22 @@ def _integration(path: Path, api: Api, integration: Integration) -> Iterator[Fin
         yield from _private(path, integration)
     else:
         yield from check_address(path, integration)
+    if integration.type == "HTTP_PROXY":
+        yield from _placeholders((*path, "uri"), route, integration.uri)
     yield from check_variables((*path, "uri"), api, integration.uri)
     yield from check_time(path, api, integration, TIMEOUT_MS)
     yield from check_mappings((*path, "requestParameters"), integration.request_parameters.items())
     for status, mappings in integration.response_parameters.items():
         yield from check_mappings((*path, "responseParameters", status), mappings.items())
     yield from _without_effect(path, integration)
+
+
+def _placeholders(path: Path, route: Route, uri: str) -> Iterator[Finding]:
+    known = _VARIABLE.findall(route.key)
+    for name in dict.fromkeys(_VARIABLE.findall(uri)):
+        if name not in known:
+            remedy = f"it has: {', '.join(known)}" if known else "it has none"
+            yield error(path, f"the route has no path variable {name!r}", remedy)
 
 
 def _subtype(path: Path, integration: Integration) -> Iterator[Finding]:

@@ -125,14 +125,11 @@ def _json(text: str) -> Any:
 
 
 def _models(document: Document) -> dict[str, Model]:
-    schemas = {model["name"]: orjson.loads(model["schema"]) for model in document.get("models", ())}
+    models = {model["name"]: model for model in document.get("models", ())}
+    schemas = self_contained({name: orjson.loads(model["schema"]) for name, model in models.items()})
     return {
-        model["name"]: Model(
-            name=model["name"],
-            schema=self_contained(model["name"], schemas),
-            **renamed(model, contentType="content_type"),
-        )
-        for model in document.get("models", ())
+        name: Model(name=name, schema=schemas[name], **renamed(model, contentType="content_type"))
+        for name, model in models.items()
     }
 
 

@@ -56,35 +56,30 @@ def references(schema: Any) -> Iterator[str]:
     yield from found
 
 
-def self_contained(name: str, schemas: Mapping[str, Schema]) -> Schema:
-    """The schema of the model `name` in `schemas`, with each model that it needs under `definitions`."""
-    needed: dict[str, None] = {}
-    waiting = sorted(models_in(schemas[name]))
-    while waiting:
-        other = waiting.pop()
-        if other not in needed and other != name:
-            needed[other] = None
-            waiting += sorted(models_in(schemas[other]))
-    own = schemas[name].get("definitions")
-    taken = set(own) if isinstance(own, dict) else set()
-    places = {name: "#"}
-    for other in sorted(needed):
-        inside = other
-        while inside in taken:
-            inside += "_"
-        taken.add(inside)
-        places[other] = f"#/definitions/{inside}"
-    whole: Schema = rewritten(schemas[name], partial(_placed, own="#", places=places))
-    if not needed:
-        return whole
-    definitions = dict(whole["definitions"]) if isinstance(own, dict) else {}
-    for other in needed:
-        place = places[other]
-        definitions[place.rpartition("/")[2]] = rewritten(schemas[other], partial(_placed, own=place, places=places))
-    if "$ref" in whole:
-        # Draft 4 ignores what stands beside a $ref, and some validators do not even look up pointers there.
-        whole = {"allOf": [{"$ref": whole["$ref"]}]}
-    return {**whole, "definitions": definitions}
+def self_contained(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Each of `schemas` with all the models that it needs under `definitions`; one that needs none stays as it is.
+
+    What several models need is one object in all of them: hundreds that refer to each other are common.
+    """
+    needs = {name: sorted(models_in(schema)) for name, schema in schemas.items()}
+    placed: dict[str, Schema] = {
+        name: rewritten(schema, partial(_placed, own=f"#/definitions/{name}")) for name, schema in schemas.items()
+    }
+    made: dict[str, Schema] = {}
+    for name, schema in schemas.items():
+        if not needs[name]:
+            made[name] = schema
+            continue
+        needed, waiting = {name}, [name]
+        while waiting:
+            for other in needs[waiting.pop()]:
+                if other not in needed:
+                    needed.add(other)
+                    waiting.append(other)
+        # allOf: draft 4 ignores what stands beside a $ref.
+        definitions = {other: placed[other] for other in sorted(needed)}
+        made[name] = {"allOf": [{"$ref": f"#/definitions/{name}"}], "definitions": definitions}
+    return made
 
 
 def rewritten(schema: Any, reference: Callable[[str], str]) -> Any:
@@ -104,11 +99,11 @@ def rewritten(schema: Any, reference: Callable[[str], str]) -> Any:
     return made
 
 
-def _placed(reference: str, own: str, places: Mapping[str, str]) -> str:
+def _placed(reference: str, own: str) -> str:
     """`reference`, made in a schema that now stands at `own`, from where the whole stands."""
     match = _MODEL.fullmatch(reference)
     if match:
-        return places[match[1]] + (match[2] or "")
+        return f"#/definitions/{match[1]}{match[2] or ''}"
     return own + reference[1:] if reference.startswith("#") else reference
 
 

@@ -17,7 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from wsgw.edge.aiohttp_handler import Handler, Raw
 from wsgw.edge.connection import Connection
-from wsgw.edge.data_plane import DataPlane
+from wsgw.edge.data_plane import DataPlane, longest_target
 from wsgw.edge.http import Request, ending, error_reply, reply_bytes
 from wsgw.edge.outlet import Outlet
 from wsgw.edge.request_body import RequestBody
@@ -123,13 +123,13 @@ class Server(web.Server):
             keepalive_timeout=settings.keepalive_seconds,
             auto_decompress=False,
             max_headers=settings.header_bytes // 4,  # their number is bounded by their bytes
-            max_line_size=settings.header_bytes + settings.url_bytes,
-            max_field_size=settings.header_bytes + settings.url_bytes,
+            max_line_size=settings.header_bytes + longest_target(settings),
+            max_field_size=settings.header_bytes + longest_target(settings),
         )
         self._plane = plane
         self._settings = settings
         self._now = now
-        self.head_bytes = settings.header_bytes + settings.url_bytes
+        self.head_bytes = settings.header_bytes + longest_target(settings)
         #: Each answer ends its connection.
         self.keeps_none = False
 

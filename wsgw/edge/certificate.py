@@ -23,7 +23,7 @@ _EXPLAINED = {
 
 
 class Unusable(ValueError):
-    """A pair of files gives no certificate to serve with. `at` says which: "cert", "key", "truststore", or "" for both."""
+    """Files give no certificate to serve with. `at` is the one at fault: "cert", "key", "truststore", or "" for any."""
 
     def __init__(self, at: str, text: str) -> None:
         super().__init__(text)
@@ -103,15 +103,19 @@ def server_context(pair: Pair) -> Context:
     return context
 
 
-def ask_for_certificates(context: ssl.SSLContext) -> None:
-    """Ask clients for a certificate, from now on.
+def ask_for_certificates(context: ssl.SSLContext, asks: bool = True) -> None:
+    """Ask clients for a certificate from now on, or don't.
 
     OpenSSL takes this from the context that a handshake begins with; whom it then trusts, from the one that the host's
     name has chosen.
     """
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.options |= ssl.OP_NO_TICKET
-    context.num_tickets = 0
+    context.verify_mode = ssl.CERT_OPTIONAL if asks else ssl.CERT_NONE
+    # A ticket of one name would be good for another, whose truststore its holder has never met.
+    context.num_tickets = 0 if asks else 2
+    if asks:
+        context.options |= ssl.OP_NO_TICKET
+    else:
+        context.options &= ~ssl.OP_NO_TICKET
 
 
 def read_certificate(pair: Pair) -> Certificate:
@@ -139,7 +143,7 @@ def read_certificate(pair: Pair) -> Certificate:
         reason = getattr(error, "reason", None) or str(error)
         explained = _EXPLAINED.get("ENCRYPTED" if b"ENCRYPTED" in texts["key"] else reason)
         if explained is None:
-            raise Unusable("", f"{', '.join(dict.fromkeys(pair))}: {reason}") from error
+            raise Unusable("", f"{', '.join(dict.fromkeys(filter(None, pair)))}: {reason}") from error
         raise Unusable("key", explained.format(**pair._asdict())) from error
 
 

@@ -71,6 +71,7 @@ class DataPlane:
         self._management = management
         self._settings = settings
         self.bodies = Bodies(131_072, 131_072, 131_072)
+        self._longest = longest_target(settings)
 
     def admit(self, request: Request) -> Admission:
         """How to read the body of `request`, of which only the head is there."""
@@ -94,6 +95,10 @@ class DataPlane:
             self._close_with(request, door, refusal)
             return
         place = self._place(request)
+        is_http = place is not None and isinstance(place.live, LiveHttpStage)
+        if len(request.target) > (self._settings.request_url_bytes if is_http else self._settings.url_bytes):
+            self._close_with(request, door, _plain(414))
+            return
         if place is not None and isinstance(place.live, LiveHttpStage):
             if self._without_certificate(request):
                 self._answer(request, door, error_reply(Forbidden()))
@@ -135,7 +140,7 @@ class DataPlane:
     def _refusal(self, request: Request) -> Reply | None:
         """What is wrong with the request as HTTP, whatever it is about."""
         target = request.target
-        if len(target) > self._settings.url_bytes:
+        if len(target) > self._longest:
             return _plain(414)
         if not (target.isascii() and target.isprintable()):
             return _plain(400)
@@ -165,6 +170,11 @@ class DataPlane:
     @staticmethod
     def _close_with(request: Request, door: Door, reply: Reply) -> None:
         door.answer(reply_bytes(reply, keep=False, body=request.method != "HEAD"), keep=False)
+
+
+def longest_target(settings: Settings) -> int:
+    """The longest request target that any address takes."""
+    return max(settings.url_bytes, settings.request_url_bytes)
 
 
 _JSON = (("Content-Type", "application/json"),)

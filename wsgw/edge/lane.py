@@ -121,8 +121,11 @@ class Lane(asyncio.Protocol):
         """Take whole requests off `_data` until one is being answered, is not whole, or is not for a lane."""
         self._working = True
         while self._data and not self._answering and not self._stalled_since and self._transport is not None:
-            if not self._need and not self._read_head():
-                break
+            if not self._need:
+                if not self._read_head():
+                    break
+                # The body has a time of its own.
+                self._since = self._lanes.now()
             if len(self._data) < self._need:
                 break
             self._take()
@@ -225,7 +228,6 @@ class Lane(asyncio.Protocol):
         body = self._data[self._body_at : self._need]
         self._data = self._data[self._need :]
         self._need = 0
-        self._since = self._lanes.now()
         self.served = self._answering = True
         request = Request(
             self._method,

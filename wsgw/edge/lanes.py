@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wsgw.edge.aiohttp_door import Server
-from wsgw.edge.data_plane import DataPlane
+from wsgw.edge.data_plane import DataPlane, longest_target
 from wsgw.edge.lane import Lane
 from wsgw.invocation import HeaderFields
 from wsgw.settings import Settings
@@ -37,7 +37,7 @@ class Lanes:
         self.server = server
         self.settings = settings
         self.now = now
-        self.head_bytes = settings.url_bytes + settings.header_bytes
+        self.head_bytes = settings.header_bytes + longest_target(settings)
         self.open: set[Lane] = set()
         #: Each answer ends its connection.
         self.keeps_none = False

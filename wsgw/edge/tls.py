@@ -87,14 +87,12 @@ class Certificates:
         for domain in domain_names:
             pair = pair_of(domain, self._sources[0].pair)
             if pair is not None:
-                domains[domain.name.lower().rstrip(".")] = known.setdefault(pair, known.get(pair) or _Source(pair))
+                known[pair] = source = known.get(pair) or _Source(pair)
+                domains[domain.name.lower().rstrip(".")] = source
         for source in set(domains.values()) - set(self._domains.values()):
             source.introduce(self._clock.wall_ms() / 1000)
         self._domains = domains
-        if any(source.pair.truststore for source in domains.values()):
-            ask_for_certificates(self.context)
-        else:
-            self.context.verify_mode = ssl.CERT_NONE
+        ask_for_certificates(self.context, any(source.pair.truststore for source in domains.values()))
 
     def not_after(self) -> Iterator[tuple[tuple[str], float]]:
         """When the certificate of each host runs out, in seconds of the epoch; by file where it names no host."""

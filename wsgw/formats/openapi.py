@@ -129,10 +129,11 @@ def _version_is_known(root: Place) -> bool:
         return False
     key = "swagger" if "swagger" in root else "openapi"
     version = root.text(key) or ""
-    known = version.startswith("2") if key == "swagger" else version.startswith(("3.0", "3.1", "3"))
-    if not known:
+    known = ("2",) if key == "swagger" else ("3.0", "3.1")
+    if not f"{version}.0".startswith(tuple(f"{one}." for one in known)):
         root.at(key).error("this version is not known here", "Swagger 2.0 and OpenAPI 3.0 and 3.1 are")
-    return known
+        return False
+    return True
 
 
 def _plain(value: Any, pseudo: Mapping[str, str], depth: int = 0) -> Any:

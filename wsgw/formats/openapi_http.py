@@ -69,7 +69,7 @@ def http_document(root: Place, api_id: str, name: str, base: BasePathMode) -> tu
         infoExtensions=kept(info),
         extensionsAt=elsewhere(root.notes),
         securitySchemes=routes.security.others,
-        schemas=components.at("schemas").value,
+        components=_rest_of(components),
         basePath=base_path(root) if base == "ignore" else "",
     )
     return document, places
@@ -122,7 +122,8 @@ class _Routes:
             if name in operation:
                 operation.at(name).inform("it has no effect in an HTTP API")
         place = operation.at(INTEGRATION)
-        target = self._integration(place.resolved()) if place.value is not None else None
+        place = place.resolved() if place.value is not None else place
+        target = self._integration(place)
         operation_name = operation.text("operationId")
         self.routes.append(
             {
@@ -133,6 +134,7 @@ class _Routes:
                 **({"operationName": operation_name} if operation_name else {}),
                 **extended(
                     extensions=kept(operation, (INTEGRATION, "x-amazon-apigateway-auth")),
+                    operation={name: operation.value[name] for name in (*_INFO, "responses") if name in operation},
                     pathExtensions=item_extensions,
                     security=guard.written,
                 ),
@@ -141,6 +143,10 @@ class _Routes:
         at: Path = (*self._api, "routes", key)
         self._places[at] = operation.path
         self._places[(*at, "integration")] = place.path
+        self._places[(*at, "authorizationType")] = (
+            *(operation.path if "security" in operation else ()),
+            "security",
+        )
 
     def _integration(self, place: Place) -> str | None:
         """The id of the integration at `place`; routes that refer to the same one share it."""
@@ -155,6 +161,12 @@ class _Routes:
             ours = {**made.pop("x-wsgw", {}), **({"component": shared} if shared else {})}
             self.integrations[place.path] = {"integrationId": integration_id, **made, **extended(**ours)}
         return str(self.integrations[place.path]["integrationId"])
+
+
+def _rest_of(components: Place) -> dict[str, Any]:
+    """The components that routes have no use for: an export needs them."""
+    value = components.value if isinstance(components.value, dict) else {}
+    return {name: one for name, one in value.items() if name not in ("securitySchemes", INTEGRATIONS)}
 
 
 def _cors(place: Place) -> dict[str, Any] | None:

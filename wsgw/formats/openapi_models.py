@@ -48,6 +48,7 @@ class Models:
         self._section = section
         self._api_id = api_id
         self._names: dict[str, str] = {}
+        self._taken: set[str] = set()
         self.models: dict[str, dict[str, Any]] = {}
         #: Model name → where its schema stands.
         self.places: dict[str, Place] = {}
@@ -89,12 +90,13 @@ class Models:
         if not name:
             place.error("a model's name needs a letter or digit", "rename the schema")
             return
-        taken = set(self._names.values())
+        taken = self._taken
         if name in taken:
             number = next(n for n in range(2, len(taken) + 3) if f"{name}{n}" not in taken)
             place.warn(f"there is a model {name!r} already: this becomes {name}{number}", "rename the schema")
             name = f"{name}{number}"
         self._names[key] = name
+        taken.add(name)
 
     def _named(self, reference: str) -> str | None:
         """The model that `reference` leads to, if it leads to a whole one."""

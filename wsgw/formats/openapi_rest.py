@@ -181,12 +181,27 @@ def _resources(root: Place, base: BasePathMode, shared: Shared, places: Places) 
                 operation.error(f"there are two methods {verb} {resource['path']}", "remove one")
             resource["resourceMethods"][verb] = method_of(operation, item, resource, verb, shared)
             at: Path = (*api, "routes", f"{verb} {resource['path']}")
-            places[at] = operation.path
-            places[(*at, "integration")] = (*operation.path, INTEGRATION)
-            places[(*at, "integration", "integrationResponses")] = (*operation.path, INTEGRATION, "responses")
+            places |= _places_of(at, operation, resource["resourceMethods"][verb])
         if extensions := kept(item, (ANY_METHOD,)):
             resource.setdefault("x-wsgw", {}).setdefault("extensions", {}).update(extensions)
     return list(tree.resources.values())
+
+
+def _places_of(at: Path, operation: Place, method: dict[str, Any]) -> Places:
+    """Where the parts of the route `at`, made from `operation`, stand."""
+    integration = (*operation.path, INTEGRATION)
+    security = (*(operation.path if "security" in operation else ()), "security")
+    places: Places = {
+        at: operation.path,
+        (*at, "apiKeyRequired"): security,
+        (*at, "authorizationType"): security,
+        (*at, "integration"): integration,
+        (*at, "integration", "integrationResponses"): (*integration, "responses"),
+    }
+    for status, response in method.get("methodIntegration", {}).get("integrationResponses", {}).items():
+        key = response.get("selectionPattern", "default")
+        places[(*at, "integration", "integrationResponses", status)] = (*integration, "responses", key)
+    return places
 
 
 def _validators(place: Place) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,43 +16,44 @@ from wsgw.formats.openapi_place import Place
 from wsgw.formats.schema_findings import ShapeCheck
 
 EXTENSION = "x-wsgw-stages"
+T = TypeVar("T", RestStageEntry, HttpStageEntry)
 
 
 @cache
-def _shape(is_http: bool) -> ShapeCheck:
-    entry = HttpStageEntry if is_http else RestStageEntry
-    return ShapeCheck(msgspec.json.schema(dict[str, entry | None]))  # type: ignore[valid-type]
+def _shape(kind: Any) -> ShapeCheck:
+    return ShapeCheck(msgspec.json.schema(dict[str, kind | None]))
 
 
 def rest_stages(root: Place, places: dict[Path, Path], api: Path) -> list[dict[str, Any]]:
     """The stages that a REST API's document names, in v1's shapes; `places` gets where they stand."""
-    return [
-        rest_stage(name, msgspec.convert(value or {}, RestStageEntry, strict=False))
-        for name, value in _entries(root, False, places, api).items()
-    ]
+    return [rest_stage(name, entry) for name, entry in _entries(root, RestStageEntry, places, api).items()]
 
 
 def http_stages(root: Place, places: dict[Path, Path], api: Path) -> list[dict[str, Any]]:
     """The stages that an HTTP API's document names, in v2's shapes; `places` gets where they stand."""
-    return [
-        http_stage(name, msgspec.convert(value or {}, HttpStageEntry, strict=False))
-        for name, value in _entries(root, True, places, api).items()
-    ]
+    return [http_stage(name, entry) for name, entry in _entries(root, HttpStageEntry, places, api).items()]
 
 
-def _entries(root: Place, is_http: bool, places: dict[Path, Path], api: Path) -> dict[str, Any]:
+def _entries(root: Place, kind: type[T], places: dict[Path, Path], api: Path) -> dict[str, T]:
     """The entries by name, without those whose shape is wrong."""
     extension = root.at(EXTENSION)
-    if extension.value is None or not extension.is_mapping():
+    if EXTENSION not in root or not extension.is_mapping():
         return {}
     spoiled = set()
-    for fault in _shape(is_http).findings(extension.value):
+    for fault in _shape(kind).findings(extension.value):
         place = extension
         for part in fault.path:
             # The check gives a key of digits as a number.
             place = place.at(str(part) if isinstance(place.value, dict) else part)
         place.error(fault.message, fault.remedy)
         spoiled.add(str(place.path[1]) if fault.path else "")
-    for name in extension.value:
-        places[(*api, "stages", name)] = (EXTENSION, name)
-    return {name: value for name, value in extension.value.items() if name not in spoiled}
+    entries: dict[str, T] = {}
+    for name, member in extension.members():
+        places[(*api, "stages", name)] = member.path
+        if name in spoiled:
+            continue
+        try:
+            entries[name] = msgspec.convert(member.value or {}, kind, strict=False)
+        except msgspec.ValidationError as fault:
+            member.error(str(fault))
+    return entries

@@ -16,7 +16,7 @@ import yaml
 from wsgw.definitions.finding import Path
 from wsgw.formats.yaml_values import TEXT_TAGS, resolved, tagged
 
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 6 * 1024 * 1024
 MOST_NESTED = 64
 # A value counts for its characters and 64 more, an alias for all that it stands for.
 MOST_EXPANDED = 32 * 1024 * 1024

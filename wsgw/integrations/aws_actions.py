@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wsgw.errors import ApiConfigurationError, BadRequest, IntegrationTimeout
-from wsgw.integrations.aws_services import AwsRequest, AwsServices, Service, query_of
+from wsgw.integrations.aws_endpoints import Service
+from wsgw.integrations.aws_services import AwsRequest, AwsServices, query_of
 from wsgw.integrations.aws_shapes import value_of
 from wsgw.invocation import Reply
 

@@ -16,7 +16,8 @@ import orjson
 
 from wsgw.authorizers.canonical import has_dot_segment
 from wsgw.errors import ApiConfigurationError
-from wsgw.integrations.aws_services import WHOLE_NAMES, AwsRequest, Service, query_of
+from wsgw.integrations.aws_endpoints import WHOLE_NAMES, Service
+from wsgw.integrations.aws_services import AwsRequest, query_of
 from wsgw.invocation import Headers, IntegrationRequest
 
 FORM = "application/x-www-form-urlencoded"

@@ -6,11 +6,11 @@ import asyncio
 import math
 import select
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, cast
 
 from wsgw.errors import GatewayError, IntegrationFailure, IntegrationTimeout
-from wsgw.integrations.drive import Parked
 from wsgw.integrations.http_answer import AnswerReader, Refused
+from wsgw.integrations.http_call import Bounds, Call
 from wsgw.integrations.http_heads import KnownHeads
 from wsgw.integrations.http_stream import AnswerStream
 from wsgw.integrations.http_upload import Upload
@@ -18,61 +18,6 @@ from wsgw.invocation import Reply
 
 #: What a socket's send buffer surely takes at once.
 _SHORT_REQUEST = 16_384
-
-
-class Bounds(NamedTuple):
-    """What an answer may be: bytes of a whole one, bytes of one that is passed on, its seconds of silence."""
-
-    whole: int
-    stream: int
-    silence: float
-
-
-class Call:
-    """One request on its way: queued while `connection` is None. `future` gets the Reply or a GatewayError.
-
-    `upload` writes the body's rest. `streams`: the answer may be passed on as it comes, and is, once `answer` is there.
-    """
-
-    __slots__ = (
-        "answer",
-        "connection",
-        "deadline",
-        "future",
-        "is_head",
-        "payload",
-        "repeatable",
-        "retried",
-        "streams",
-        "upload",
-    )
-
-    def __init__(
-        self,
-        payload: bytes,
-        is_head: bool,
-        repeatable: bool,
-        deadline: float,
-        future: asyncio.Future[Reply] | Parked[Reply],
-        streams: bool = False,
-        upload: Upload | None = None,
-    ) -> None:
-        self.payload = payload
-        self.is_head = is_head
-        self.repeatable = repeatable
-        self.deadline = deadline
-        self.future = future
-        self.retried = False
-        self.connection: Connection | None = None
-        self.streams = streams
-        self.upload = upload
-        self.answer: AnswerStream | None = None
-
-    def fail(self, error: GatewayError) -> None:
-        if self.answer is not None:
-            self.answer.fail(error)
-        elif not self.future.done():
-            self.future.set_exception(error)
 
 
 class Owner(Protocol):

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from wsgw.definitions.route import DEFAULT_KEY
 from wsgw.integrations.rest_events import identity
 from wsgw.invocation import Headers, HttpInvocation
+from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
 
 Event = dict[str, Any]
@@ -114,7 +115,7 @@ def as_it_came(invocation: HttpInvocation) -> Shown:
 
 def _context_of_2_0(invocation: HttpInvocation, path: str, account_id: str) -> dict[str, Any]:
     caller = invocation.caller
-    return {
+    context: dict[str, Any] = {
         "accountId": account_id,
         "apiId": invocation.site.api_id,
         "domainName": caller.domain_name,
@@ -132,6 +133,9 @@ def _context_of_2_0(invocation: HttpInvocation, path: str, account_id: str) -> d
         "time": clf_time(invocation.request_time),
         "timeEpoch": invocation.request_time,
     }
+    if caller.certificate is not None:
+        context["authentication"] = {"clientCert": client_certificate(caller.certificate.der)}
+    return context
 
 
 def _context_of_1_0(invocation: HttpInvocation, account_id: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from wsgw.errors import IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.circuit import Circuit
 from wsgw.integrations.egress import Egress, EgressDenied
-from wsgw.integrations.http_connection import Bounds, Call, Connection
+from wsgw.integrations.http_call import Bounds, Call
+from wsgw.integrations.http_connection import Connection
 from wsgw.integrations.http_heads import KnownHeads
 from wsgw.integrations.http_names import Addresses
 from wsgw.integrations.http_tls import Handshake, check_validity

@@ -22,7 +22,7 @@ from wsgw.errors import IntegrationFailure
 from wsgw.integrations.circuit import Circuit
 from wsgw.integrations.drive import Parked, current
 from wsgw.integrations.egress import Egress
-from wsgw.integrations.http_connection import Bounds, Call
+from wsgw.integrations.http_call import Bounds, Call
 from wsgw.integrations.http_host import Host, PoolLimits
 from wsgw.integrations.http_names import Addresses, Lookup
 from wsgw.integrations.http_tls import Handshake, TlsContexts, TlsOptions

@@ -16,6 +16,7 @@ from typing import Any
 from wsgw.errors import ApiConfigurationError, FunctionError
 from wsgw.integrations.proxy_result import Answer, kind, parsed, single_header, status_of
 from wsgw.invocation import HttpInvocation, Principal, Reply
+from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
 
 Event = dict[str, Any]
@@ -31,6 +32,9 @@ _SPELLED = {"authorization": "Authorization", "host": "Host", "user-agent": "Use
 _IDENTITY = ("accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType")
 _IDENTITY_IDS = ("cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "sourceIp", "user", "userAgent")
 _NO_IDENTITY: Mapping[str, str | None] = dict.fromkeys((*_IDENTITY, *_IDENTITY_IDS, "userArn"))
+#: Ends the prelude of what a streaming function writes; JSON cannot hold it.
+_PRELUDE_END = bytes(8)
+_PRELUDE = frozenset(("statusCode", "headers", "multiValueHeaders", "cookies"))
 _MEMBERS = frozenset(("statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"))
 
 
@@ -99,14 +103,16 @@ def request_context(invocation: HttpInvocation, account_id: str, deployment_id: 
     return context
 
 
-def identity(invocation: HttpInvocation) -> dict[str, str | None]:
+def identity(invocation: HttpInvocation) -> dict[str, Any]:
     """Every key that the service shows, null where nobody says so."""
     caller = invocation.caller
-    result = dict(_NO_IDENTITY)
+    result: dict[str, Any] = dict(_NO_IDENTITY)
     if caller.principal is not None:
         result.update(caller.principal.identity)
     result["sourceIp"] = caller.source_ip
     result["userAgent"] = caller.user_agent
+    if caller.certificate is not None:
+        result["clientCert"] = client_certificate(caller.certificate.der)
     return result
 
 
@@ -138,6 +144,8 @@ def rest_proxy_answer(binary: Binary) -> Answer:
     """
 
     def answer(given: Any, accept: str | None) -> Reply:
+        if isinstance(given, bytes) and _PRELUDE_END in given:
+            return _streamed(given)
         result = parsed(given) if isinstance(given, bytes) else given
         if not isinstance(result, dict):
             raise FunctionError(detail=f"the result is {kind(result)}, not an object")
@@ -149,6 +157,18 @@ def rest_proxy_answer(binary: Binary) -> Answer:
         return Reply(_status(result), body.encode("utf-8", "replace"), _headers(result))
 
     return answer
+
+
+def _streamed(written: bytes) -> Reply:
+    """What a function of response transfer mode STREAM wrote: a prelude of JSON, eight zeros, the body as it is."""
+    prelude, _, body = written.partition(_PRELUDE_END)
+    result = parsed(prelude)
+    if not isinstance(result, dict) or not result.keys() <= _PRELUDE:
+        raise FunctionError(detail="the prelude of a streamed result is no object of status, headers and cookies")
+    cookies = result.get("cookies") or ()
+    if not isinstance(cookies, (list, tuple)):
+        raise FunctionError(detail="the cookies of a streamed result are not a list")
+    return Reply(_status(result), body, [*_headers(result), *(single_header("Set-Cookie", one) for one in cookies)])
 
 
 def _status(result: Mapping[str, Any]) -> int:

@@ -11,10 +11,11 @@ from functools import lru_cache
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Integration, Route
 from wsgw.errors import ApiConfigurationError
+from wsgw.integrations.aws_request import aws_uri
 from wsgw.integrations.aws_service import AwsIntegration
 from wsgw.integrations.backends import Backends
 from wsgw.integrations.base import Invoker
-from wsgw.integrations.http import HttpIntegration
+from wsgw.integrations.http import HttpIntegration, WholeHttpIntegration
 from wsgw.integrations.http_pool import Target
 from wsgw.integrations.lambda_ import LambdaIntegration
 from wsgw.integrations.local import PythonIntegration, load_handler
@@ -61,6 +62,13 @@ def integration_steps(api: Api, stage: Stage, route: Route, integration: Integra
             _templates(integration), parameters, integration.content_handling, _binary(api), TO_AWS
         )
         uri = with_stage_variables(integration.uri, stage.variables)
+        try:
+            # Region and service are the definition's: a `{name}` there would let a client choose what is signed for.
+            aws_uri(uri.partition("?")[0])
+        except ApiConfigurationError as error:
+            if "${" not in integration.uri:
+                raise
+            return [fail_always(error.detail)]
         credentials = with_stage_variables(integration.credentials or "", stage.variables) or None
         return [
             map_to_service(uri, integration.method, timeout, requests),
@@ -74,12 +82,12 @@ def integration_steps(api: Api, stage: Stage, route: Route, integration: Integra
             raise
         # The URI may be sound with the variables of another stage.
         return [fail_always(f"invalid endpoint address: {error.detail}")]
-    invoker = HttpIntegration(parts.http_pool)
     if integration.type == "HTTP":
         requests = RequestMapping(
             _templates(integration), parameters, integration.content_handling, _binary(api), TO_HTTP
         )
         step = map_to_rest_http(target, integration.method, timeout, requests, api.id)
+        invoker = WholeHttpIntegration(parts.http_pool)
         return [step, integrate(invoker), map_response(_responder(api, route, integration))]
     lines = rest_lines(api.id)
     if parameters is None and "{" not in target.request_target:
@@ -87,7 +95,7 @@ def integration_steps(api: Api, stage: Stage, route: Route, integration: Integra
     else:
         parameters = parameters or compile_request_parameters({})
         step = map_parameters_to_rest_proxy(target, integration.method, timeout, lines, parameters)
-    steps = [step, integrate(invoker), map_rest_answer()]
+    steps = [step, integrate(HttpIntegration(parts.http_pool)), map_rest_answer()]
     if integration.content_handling is not None:
         steps.insert(0, convert_proxied_body(integration.content_handling, _binary(api)))
     return steps

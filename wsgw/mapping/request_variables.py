@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from wsgw.invocation import HttpInvocation
+from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.readers import COMMON, Reader, Value, error_string, identity_reader, nothing, validation_error
 from wsgw.mapping.times import clf_time
 
@@ -29,14 +30,7 @@ _IDENTITY: Final = (
     "userAgent",
     "user",
 )
-_CLIENT_CERTIFICATE: Final = (
-    "clientCertPem",
-    "subjectDN",
-    "issuerDN",
-    "serialNumber",
-    "validity.notBefore",
-    "validity.notAfter",
-)
+_CLIENT_CERTIFICATE: Final = ("clientCertPem", "subjectDN", "issuerDN", "serialNumber")
 
 
 def request_context(invocation: HttpInvocation) -> dict[str, Any]:
@@ -55,6 +49,8 @@ def _new_context(invocation: HttpInvocation) -> dict[str, Any]:
     identity: dict[str, Any] = dict.fromkeys(_IDENTITY)
     identity["sourceIp"] = caller.source_ip
     identity["userAgent"] = caller.user_agent
+    if caller.certificate is not None:
+        identity["clientCert"] = client_certificate(caller.certificate.der)
     context: dict[str, Any] = {
         "resourceId": invocation.resource_id,
         "resourcePath": invocation.resource_path,
@@ -121,6 +117,24 @@ def _trace_id(invocation: HttpInvocation) -> Value:
     return invocation.trace or None
 
 
+def _certificate_reader(part: str) -> Reader:
+    def read(invocation: HttpInvocation) -> Value:
+        shown = invocation.caller.certificate
+        value: str | None = None if shown is None else client_certificate(shown.der)[part]
+        return value
+
+    return read
+
+
+def _validity_reader(part: str) -> Reader:
+    def read(invocation: HttpInvocation) -> Value:
+        shown = invocation.caller.certificate
+        value: str | None = None if shown is None else client_certificate(shown.der)["validity"][part]
+        return value
+
+    return read
+
+
 _REQUEST: Final[Mapping[str, Reader]] = {
     **COMMON,
     "accountId": attrgetter("site.account_id"),
@@ -128,7 +142,8 @@ _REQUEST: Final[Mapping[str, Reader]] = {
     "domainPrefix": attrgetter("domain_prefix"),
     "extendedRequestId": attrgetter("extended_request_id"),
     "httpMethod": attrgetter("method"),
-    **{f"identity.clientCert.{part}": nothing for part in _CLIENT_CERTIFICATE},
+    **{f"identity.clientCert.{part}": _certificate_reader(part) for part in _CLIENT_CERTIFICATE},
+    **{f"identity.clientCert.validity.{part}": _validity_reader(part) for part in ("notBefore", "notAfter")},
     "path": attrgetter("path"),
     "protocol": attrgetter("protocol"),
     "responseLatency": attrgetter("response_latency"),

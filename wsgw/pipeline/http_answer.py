@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from wsgw.integrations.http_heads import SharedHeaders
 from wsgw.invocation import Headers, HttpInvocation, Invocation, Reply
 from wsgw.mapping.http_parameters import ResponseMapping
 from wsgw.pipeline.backend_headers import connection_options
@@ -54,17 +55,26 @@ def map_answer(mappings: Mapping[int, ResponseMapping]) -> Step:
     return step
 
 
-def _headers(invocation: HttpInvocation, reply: Reply) -> list[tuple[str, str]]:
+def _headers(invocation: HttpInvocation, reply: Reply) -> Headers:
     kept = kept_headers(reply.headers)
     if invocation.method == "HEAD" and not reply.body and reply.stream is None and reply.status != 204:
         length = reply.header("content-length")
         if length is not None and _LENGTH.fullmatch(length):
-            kept.append(("Content-Length", length))
+            return [*kept, ("Content-Length", length)]
     return kept
 
 
-def kept_headers(headers: Headers) -> list[tuple[str, str]]:
-    """The headers of a backend that the client gets."""
+def kept_headers(headers: Headers) -> Headers:
+    """The headers of a backend that the client gets. What is given may be shared by many answers."""
+    if type(headers) is not SharedHeaders:
+        return _kept(headers)
+    known: Headers | None = headers.made.get("given by HTTP")
+    if known is None:
+        known = headers.made["given by HTTP"] = _kept(headers)
+    return known
+
+
+def _kept(headers: Headers) -> list[tuple[str, str]]:
     kept = []
     options = False
     for pair in headers:

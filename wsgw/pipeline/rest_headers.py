@@ -15,6 +15,7 @@ from wsgw.invocation import Headers
 _TARGET: Final = "integration.request.header."
 _ANSWER: Final = "method.response.header."
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FIELD_VALUE_BYTES: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
 _FRAMING: Final = frozenset(("content-length", "transfer-encoding", "x-amzn-trace-id", "x-amzn-apigateway-api-id"))
@@ -80,10 +81,19 @@ def replace(headers: Iterable[tuple[str, str]], values: Mapping[str, str]) -> li
     Raises ApiConfigurationError for a name or value of `values` that no header can have.
     """
     for name, value in values.items():
-        if not _TOKEN.fullmatch(name) or "\r" in value or "\n" in value or "\0" in value:
+        if not _TOKEN.fullmatch(name) or _CONTROLS.search(value):
             raise ApiConfigurationError(detail="an override has a character that no header may have")
     names = {name.lower() for name in values}
     return [*((name, value) for name, value in headers if name.lower() not in names), *values.items()]
+
+
+def as_sent(headers: Headers) -> list[tuple[str, str]]:
+    """`headers` of an answer as Latin-1 text: a value that has other characters is sent as UTF-8."""
+    return [(name, value if value.isascii() else _latin(value)) for name, value in headers]
+
+
+def _latin(value: str) -> str:
+    return value if max(value) <= "\xff" else value.encode("utf-8", "replace").decode("latin-1")
 
 
 def permitted(overrides: Mapping[str, str], reserved: Reserved) -> dict[str, str]:

@@ -17,7 +17,7 @@ from wsgw.errors import ApiConfigurationError
 from wsgw.invocation import FunctionReply, HttpInvocation, Invocation, Reply
 from wsgw.mapping.rest_parameters import compile_response_parameters
 from wsgw.pipeline.rest_content import Conversion, converted, response_conversion
-from wsgw.pipeline.rest_headers import answer_mapping, answered_name, replace
+from wsgw.pipeline.rest_headers import answer_mapping, answered_name, as_sent, replace
 from wsgw.pipeline.rest_overrides import header_overrides, status_override
 from wsgw.pipeline.rest_templates import JSON_TYPE, ResponseTemplates, RestTemplate
 from wsgw.pipeline.run import Step
@@ -58,6 +58,8 @@ class LiveResponse:
             if overrides:
                 named = {answered_name(name): value for name, value in overrides.items()}
                 headers = replace(headers, {name: value for name, value in named.items() if name is not None})
+        if headers:
+            headers = as_sent(headers)
         if not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("Content-Type", JSON_TYPE if template is None else template.content_type))
         return Reply(status, body, headers)
