@@ -50,7 +50,7 @@ class MissingAuthenticationToken(GatewayError):
 
 
 class IncompleteSignature(GatewayError):
-    response_type, status = "MISSING_AUTHENTICATION_TOKEN", 403
+    response_type, status = "INVALID_SIGNATURE", 403
     error_type, default_message = "IncompleteSignatureException", "The request signature is incomplete."
 
 

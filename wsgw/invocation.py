@@ -97,30 +97,41 @@ class HeaderFields:
     key of their own: with the next request of a caller that repeats itself it is there already.
     """
 
-    __slots__ = ("_by_name", "lines", "made", "size", "sound")
+    __slots__ = ("_first", "_repeated", "lines", "made", "size", "sound")
 
     def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
         self.lines = lines
-        self.size = 0
         self.sound = False
         self.made: dict[str, Any] = {}
-        self._by_name: dict[str, list[str]] = {}
+        first: dict[str, str] = {}
+        repeated: dict[str, list[str]] | None = None
+        size = 4 * len(lines)
         for name, value in lines:
-            self.size += len(name) + len(value) + 4
-            self._by_name.setdefault(name.lower(), []).append(value)
+            size += len(name) + len(value)
+            lower = name.lower()
+            if lower not in first:
+                first[lower] = value
+            else:
+                if repeated is None:
+                    repeated = {}
+                repeated.setdefault(lower, [first[lower]]).append(value)
+        self.size = size
+        self._first = first
+        self._repeated = repeated
 
     def has(self, name: str) -> bool:
         """Whether the header `name` (given in lower case) was sent."""
-        return name in self._by_name
+        return name in self._first
 
     def first(self, name: str) -> str | None:
         """The first value of the header `name` (given in lower case), or None."""
-        values = self._by_name.get(name)
-        return None if values is None else values[0]
+        return self._first.get(name)
 
     def all(self, name: str) -> list[str]:
         """Every value of the header `name` (given in lower case), in order."""
-        return self._by_name.get(name, [])
+        if self._repeated is not None and name in self._repeated:
+            return self._repeated[name]
+        return [self._first[name]] if name in self._first else []
 
 
 class Stream(Protocol):

@@ -300,6 +300,8 @@ async def test_a_pet_that_the_model_does_not_allow_never_reaches_the_backend(pet
         async with session.post(f"{pets}/pets", json={"name": "Tom", "kind": "cat"}) as answer:
             assert (answer.status, await answer.json()) == (201, {"id": 2})
             assert answer.headers["Location"] == "/pets/2"
+        async with session.get(f"{pets}/pets/2") as answer:
+            assert await answer.json() == {"id": 2, "name": "Tom", "kind": "cat", "cents": 0}
         async with session.post(f"{pets}/pets", json={"name": "Tom", "kind": "dragon"}) as answer:
             refusal = {"message": "Invalid request body", "requestId": answer.headers["x-amzn-RequestId"]}
             assert (answer.status, await answer.json()) == (422, refusal)

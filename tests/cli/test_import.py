@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
+from aiohttp import ClientSession
 from click.testing import CliRunner, Result
 
 from tests.harness.raw_websocket import HandshakeRefused
@@ -242,7 +243,58 @@ async def test_changed_says_whether_anything_was_stored_since_the_last_reading()
     assert not await definitions.changed()
 
 
+PETS = """
+apis:
+  pets:
+    protocol: REST
+    routes: {GET /health: {integration: {type: MOCK, responseTemplates: {application/json: $context.stage}}}}
+  shop:
+    protocol: HTTP
+    routes: {$default: "http://localhost:9/"}
+domainNames:
+  api.example: {mappings: {/: pets/prod}}
+"""
+
+
+async def test_rest_and_http_apis_and_domain_names_are_stored_too(where: tuple[str, str], written):
+    result = await wsgw("import", written(PETS), *where)
+    assert [line.rpartition(" (")[0] for line in result.output.splitlines()] == [
+        "stored pets",
+        "stored shop",
+        "stored domain name api.example",
+    ]
+    found = await stored(where)
+    assert orjson.loads(found.apis["pets"])["stages"] == [{"stageName": "prod"}]
+    assert orjson.loads(found.apis["shop"])["stages"] == [{"stageName": "$default"}]
+
+
+async def test_an_api_that_a_domain_name_leads_to_is_not_deleted(where: tuple[str, str], written):
+    await wsgw("import", written(PETS), *where)
+    result = await wsgw("import", "--delete", "pets", *where)
+    said = "pets is what the domain name api.example leads to: delete that, too; nothing was changed"
+    assert (result.exit_code, result.output) == (1, f"wsgw: {said}\n")
+    result = await wsgw("import", "--delete", "pets", "--delete", "api.example", *where)
+    assert [line.rpartition(" (")[0] for line in result.output.splitlines()] == ["deleted pets", "deleted api.example"]
+    assert list((await stored(where)).apis) == ["shop"]
+
+
+async def test_a_stored_domain_name_that_is_none_is_a_finding():
+    documents = MemoryDocuments()
+    await documents.write("domainName", {"api.example": b"{}"})
+    read = await StoredDefinitions(documents, "here").read({})
+    assert [str(finding).partition(" (")[0] for finding in read.findings] == [
+        'stored in here: error: domainNames["api.example"]: the stored document cannot be read'
+    ]
+
+
 # ---- what is served
+
+
+async def test_a_domain_name_that_was_imported_is_served(where: tuple[str, str], written):
+    await wsgw("import", written(PETS), *where)
+    async with serving(*where) as gateway, ClientSession() as session:
+        found = await session.get(gateway.ready["data"] + "/health", headers={"Host": "api.example"})
+        assert (found.status, await found.text()) == (200, "prod")
 
 
 async def test_what_was_imported_is_served_without_files(where: tuple[str, str], written):

@@ -70,3 +70,12 @@ def test_base_paths_may_have_several_levels_and_must_differ():
         one.message
         for one in check_domains([domain], [freeze({"apiId": "shop", "name": "shop", "protocolType": "HTTP"})])
     ] == ["there are two mappings with this base path"]
+
+
+def test_an_api_that_nothing_leads_to_is_warned_of():
+    api = freeze({"apiId": "shop", "name": "shop", "protocolType": "HTTP", "disableExecuteApiEndpoint": True})
+    assert [str(one) for one in check_domains([], [api])] == [
+        "warning: apis.shop.disableExecuteApiEndpoint: no domain name leads to the API: nobody can reach it (add one)"
+    ]
+    domain = DomainName(name="a.example", mappings=(ApiMapping(api_id="shop", stage="$default"),))
+    assert check_domains([domain], [api]) == []

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgw.definitions.api import Api
+from wsgw.definitions.check import check
+from wsgw.definitions.check_unserved import unserved
 from wsgw.definitions.freeze import broken, freeze
 from wsgw.formats.parse import parse
+from wsgw.live.prove import prove
 
 
 def document(text: str) -> dict[str, Any]:
@@ -180,6 +183,8 @@ apis:
     binaryMediaTypes: [image/png]
     minimumCompressionSize: 100
     apiKeySource: HEADER
+    endpointConfiguration: {types: [REGIONAL]}
+    tags: {team: pets}
     policy: {Version: "2012-10-17", Statement: []}
     models: {Pet: {schema: {type: object}}}
     requestValidators: {all: {validateRequestBody: true, validateRequestParameters: true}}
@@ -226,6 +231,8 @@ def test_an_api_becomes_a_document_in_v1_shapes():
         "binaryMediaTypes": ["image/png"],
         "minimumCompressionSize": 100,
         "apiKeySource": "HEADER",
+        "endpointConfiguration": {"types": ["REGIONAL"]},
+        "tags": {"team": "pets"},
         "policy": '{"Version":"2012-10-17","Statement":[]}',
         "authorizers": [],
         "gatewayResponses": [
@@ -371,10 +378,40 @@ VALUES = st.recursive(
 )
 
 
+TEXTS = st.text(alphabet="/{}+$.:[]'#(ab1 ", max_size=12) | st.sampled_from(
+    ["http://h/{a}", "arn:aws:apigateway:r:s:path/x", "lambda:f", "$input.body", "method.request.header.x", "200"]
+)
+INTEGRATIONS_OF_ANY_KIND = st.fixed_dictionaries(
+    {"type": st.sampled_from(["HTTP", "HTTP_PROXY", "MOCK", "AWS", "AWS_PROXY", "PYTHON"])},
+    optional={
+        "uri": TEXTS,
+        "method": TEXTS,
+        "requestParameters": st.dictionaries(TEXTS, TEXTS, max_size=2),
+        "requestTemplates": st.dictionaries(TEXTS, TEXTS, max_size=2),
+        "integrationResponses": st.dictionaries(
+            TEXTS, st.fixed_dictionaries({}, optional={"selectionPattern": TEXTS}), max_size=2
+        ),
+        "responseParameters": st.dictionaries(TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=2), max_size=2),
+        "integrationSubtype": TEXTS,
+    },
+)
+
+
+@given(
+    st.sampled_from(["REST", "HTTP"]),
+    st.dictionaries(st.builds("{} /{}".format, TEXTS, TEXTS) | TEXTS, TEXTS | INTEGRATIONS_OF_ANY_KIND, max_size=3),
+)
+def test_any_routes_give_findings_and_never_a_traceback(protocol: str, routes: dict[str, Any]):
+    entries = {key: one if isinstance(one, str) else {"integration": one} for key, one in routes.items()}
+    test_any_api_gives_findings_and_never_a_traceback.hypothesis.inner_test(protocol, {"routes": entries})
+
+
 @given(st.sampled_from(["REST", "HTTP"]), st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=5))
 def test_any_api_gives_findings_and_never_a_traceback(protocol: str, members: dict[str, Any]):
     parsed = parse(json.dumps({"apis": {"c": {**members, "protocol": protocol}}}).encode(), "f", {})
     assert all(finding.line == 1 for finding in parsed.findings)
     for one in parsed.documents:
         if not broken(one):
-            freeze(one)
+            api = freeze(one)
+            for finding in [*check(api), *prove(api), *unserved(one)]:
+                assert finding.message

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.formats.openapi_documents import OK, PROXY, http_api, openapi, operation, swagger
+from wsgw.definitions.finding import error
 from wsgw.definitions.freeze import freeze
 from wsgw.formats.openapi import import_openapi, pseudo_parameters_of
 from wsgw.formats.parse import parse
@@ -208,8 +209,6 @@ def test_what_is_found_in_the_api_is_placed_in_the_document():
     """Later findings speak of the Api: `apis.pets.routes.GET /v1/pets.integration.uri`."""
     parsed = parse(YAML.replace(b"sometimes", b"never"), "pets.yaml", {})
     (document,) = parsed.documents
-    from wsgw.definitions.finding import error
-
     placed = parsed.placed(error(("apis", "pets", "routes", "GET /pets", "integration", "uri"), "no"))
     assert (placed.line, placed.pointer) == (12, "/paths/~1pets/get/x-amazon-apigateway-integration/uri")
     missing = parsed.placed(error(("apis", "pets", "routes", "GET /pets", "integration", "credentials"), "no"))
@@ -257,3 +256,47 @@ def test_a_wrong_stage_entry_is_an_error_with_its_pointer():
         "/x-wsgw-stages/dev/variable",
         "/x-wsgw-stages/200/limits",
     }
+
+
+PLACES = [
+    (openapi(), ("routes", "GET /pets"), "/paths/~1pets/get"),
+    (openapi(), ("routes",), "/paths"),
+    (openapi(security=[]), ("routes", "GET /pets", "apiKeyRequired"), "/security"),
+    (
+        openapi({"/pets": {"get": operation(security=[])}}),
+        ("routes", "GET /pets", "authorizationType"),
+        "/paths/~1pets/get/security",
+    ),
+    (
+        openapi({"/": {"get": operation({**PROXY, "responses": {"4..": {"statusCode": 400}}})}}),
+        ("routes", "GET /", "integration", "integrationResponses", "400", "statusCode"),
+        "/paths/~1/get/x-amazon-apigateway-integration/responses/4../statusCode",
+    ),
+    (
+        openapi(components={"schemas": {"Pet-Item": {"type": "object"}}}),
+        ("models", "PetItem", "schema"),
+        "/components/schemas/Pet-Item",
+    ),
+    (
+        openapi(**{"x-amazon-apigateway-gateway-responses": {"THROTTLED": {}}}),
+        ("gatewayResponses", "THROTTLED", "statusCode"),
+        "/x-amazon-apigateway-gateway-responses/THROTTLED",
+    ),
+    (
+        http_api(
+            {"/": {"get": operation({"$ref": "#/components/x-amazon-apigateway-integrations/pets"})}},
+            components={"x-amazon-apigateway-integrations": {"pets": PROXY}},
+        ),
+        ("routes", "GET /", "integration", "uri"),
+        "/components/x-amazon-apigateway-integrations/pets/uri",
+    ),
+    (http_api(**{"x-amazon-apigateway-cors": {}}), ("cors", "maxAge"), "/x-amazon-apigateway-cors"),
+    (openapi(**{"x-wsgw-stages": STAGES}), ("stages", "v1", "variables", "host"), "/x-wsgw-stages/v1/variables/host"),
+]
+
+
+@pytest.mark.parametrize(("document", "path", "pointer"), PLACES)
+def test_each_part_of_an_api_is_found_again_in_the_document(document, path, pointer):
+    parsed = parse(json.dumps(document).encode(), "pets.json", {})
+    assert parsed.documents, parsed.findings
+    assert parsed.placed(error(("apis", "pet-store", *path), "no")).pointer == pointer

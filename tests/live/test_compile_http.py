@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.harness.gateway import http, route
+from tests.mapping.request_samples import request
 from wsgw.definitions.access import Cors, ThrottleSettings
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Integration, Route
@@ -94,7 +95,8 @@ def test_the_default_route_stands_apart(compiler: Compiler):
     assert live.default is not None
     assert live.default.key == "$default"
     assert live.paths.find("GET", "/") is None
-    assert (live.is_rest, live.not_found) == (False, NotFound)
+    assert not live.is_rest
+    assert isinstance(live.not_found(request()), NotFound)
 
 
 def test_cors_costs_nothing_where_it_is_not_configured(compiler: Compiler):

@@ -43,6 +43,7 @@ TYPES: list[tuple[GatewayError, int, str | None, str, str]] = [
     (errors.IntegrationTimeout(), 504, "Endpoint request timed out", INTERNAL, "INTEGRATION_TIMEOUT"),
     (errors.InvalidApiKey(), 403, "Forbidden", REFUSED, "INVALID_API_KEY"),
     (errors.InvalidSignature("x"), 403, "x", "InvalidSignatureException", "INVALID_SIGNATURE"),
+    (errors.IncompleteSignature("x"), 403, "x", "IncompleteSignatureException", "INVALID_SIGNATURE"),
     (errors.UnrecognizedClient("x"), 403, "x", "UnrecognizedClientException", "INVALID_SIGNATURE"),
     (
         errors.MissingAuthenticationToken(), 403, "Missing Authentication Token",

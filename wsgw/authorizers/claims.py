@@ -50,12 +50,12 @@ def header_claim(authorization: str, headers: Mapping[str, str]) -> Claim:
     """The claim of an Authorization header. `headers`: by lower-case name. Raises IncompleteSignature."""
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
-        raise _unreadable(authorization)
+        raise unreadable(authorization)
     parts: dict[str, str] = {}
     for part in rest.split(","):
         name, equals, value = part.strip().partition("=")
         if not equals or name in parts:
-            raise _unreadable(authorization)
+            raise unreadable(authorization)
         parts[name] = value
     date = headers.get("x-amz-date")
     if date is None and "date" in headers:
@@ -161,7 +161,8 @@ def _expires(text: str | None) -> int | None:
     return int(text)
 
 
-def _unreadable(authorization: str) -> IncompleteSignature:
+def unreadable(authorization: str) -> IncompleteSignature:
+    """What an Authorization header that is no signature ends in."""
     return IncompleteSignature(
         "Invalid key=value pair (missing equal-sign) in Authorization header "
         f"(hashed with SHA-256 and encoded with Base64): '{_fingerprint(authorization)}'."

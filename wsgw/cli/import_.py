@@ -71,6 +71,10 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
             if unknown:
                 click.echo(f"wsgw: {store.place} has no {' and no '.join(unknown)}; nothing was changed", err=True)
                 return 1
+            if mapped := await _mapped(store.documents, delete):
+                for fault in mapped:
+                    click.echo(f"wsgw: {fault}; nothing was changed", err=True)
+                return 1
             for name in delete:
                 await _delete(store.documents, name)
             await _store(store.documents, parsed, settings.stage)
@@ -115,6 +119,25 @@ async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:
         revision = await documents.write(DOMAIN_NAME, domains)
         for name in domains:
             click.echo(f"stored domain name {name} (revision {revision})")
+
+
+async def _mapped(documents: Documents, delete: tuple[str, ...]) -> list[str]:
+    """Why some of what is to be deleted has to stay: an API that a domain name leads to. So does API Gateway."""
+    import msgspec
+
+    from wsgw.cli.stored_definitions import DOMAIN_NAME
+    from wsgw.definitions.api import DomainName
+
+    faults: list[str] = []
+    for name, body in (await documents.all(DOMAIN_NAME)).items():
+        try:
+            domain = msgspec.json.decode(body, type=DomainName)
+        except msgspec.MsgspecError:
+            continue
+        led_to = {mapping.api_id for mapping in domain.mappings} & set(delete)
+        if name not in delete:
+            faults += [f"{api} is what the domain name {name} leads to: delete that, too" for api in sorted(led_to)]
+    return faults
 
 
 async def _is_stored(documents: Documents, name: str) -> bool:

@@ -18,8 +18,14 @@ _KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'()]+(/[A-Za-z0-9$\-_.+!*'()]+)*")
 
 def check_domains(domains: Iterable[DomainName], apis: Iterable[Api]) -> list[Finding]:
     """Every finding of `domains`, whose mappings lead to `apis`."""
-    known = {api.id: api for api in apis}
-    return [finding for domain in domains for finding in _domain(("domainNames", domain.name), domain, known)]
+    known, domains = {api.id: api for api in apis}, list(domains)
+    findings = [finding for domain in domains for finding in _domain(("domainNames", domain.name), domain, known)]
+    reached = {mapping.api_id for domain in domains for mapping in domain.mappings}
+    for api in known.values():
+        if api.disable_execute_api_endpoint and api.id not in reached:
+            path: Path = ("apis", api.id, "disableExecuteApiEndpoint")
+            findings.append(warning(path, "no domain name leads to the API: nobody can reach it", "add one"))
+    return findings
 
 
 def _domain(path: Path, domain: DomainName, apis: Mapping[str, Api]) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "forwarded")
 _PROXIED = (*_FORWARDED, "via")
 _NOT_THE_CLIENTS = frozenset((*_FORWARDED, "x-amzn-trace-id"))
+_UNKNOWN: Any = object()
 _PORT = re.compile(r":[0-9]+\Z")
 _TRACE = re.compile(r"[A-Za-z0-9=;:_-]{1,256}")
 
@@ -139,8 +140,8 @@ def client_fields(request: Request, settings: Settings) -> HeaderFields:
     """The headers that are the client's to say: not those that proxies say, nor ours, nor the trace id."""
     trusted = bool(settings.trust_forwarded) and _trusted(request.peer, settings)
     key = "of a trusted client" if trusted else "of a client"
-    fields: HeaderFields | None = request.fields.made.get(key)
-    if fields is None:
+    fields: HeaderFields | None = request.fields.made.get(key, _UNKNOWN)
+    if fields is _UNKNOWN:
         kept = [
             (name, value)
             for name, value in request.headers
@@ -149,8 +150,9 @@ def client_fields(request: Request, settings: Settings) -> HeaderFields:
             and (trusted or not lower.startswith("x-forwarded-"))
             and not lower.startswith("wsgw-")
         ]
-        fields = request.fields.made[key] = HeaderFields(kept)
-    return fields
+        # Mostly all of them: None stands for that, since an object that held itself would live too long.
+        fields = request.fields.made[key] = HeaderFields(kept) if len(kept) < len(request.headers) else None
+    return fields if fields is not None else request.fields
 
 
 def forwarded(request: Request, settings: Settings) -> Headers:

@@ -132,6 +132,8 @@ class DataPlane:
 
     def _without_certificate(self, request: Request) -> bool:
         """The domain name is one of mutual TLS, and no certificate was shown that its truststore vouches for."""
+        if not self._stages.any_is_mutual:
+            return False
         domain = self._stages.domain(request.header("host") or "")
         if domain is None or domain.truststore is None:
             return False

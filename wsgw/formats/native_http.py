@@ -35,7 +35,7 @@ def http_document(api_id: str, api: HttpApiEntry, findings: list[Finding]) -> di
             integrations.append(_integration(f"i{number}", route.integration, (*path, "integration"), findings))
             written["target"] = f"integrations/i{number}"
         routes.append(written)
-    kept = ("description", "version", "corsConfiguration", "disableExecuteApiEndpoint")
+    kept = ("description", "version", "corsConfiguration", "disableExecuteApiEndpoint", "tags")
     return {
         "apiId": api_id,
         "name": document.get("name", api_id),

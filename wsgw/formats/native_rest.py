@@ -42,6 +42,8 @@ def rest_document(api_id: str, api: RestApiEntry, findings: list[Finding]) -> di
         "minimumCompressionSize",
         "apiKeySource",
         "disableExecuteApiEndpoint",
+        "endpointConfiguration",
+        "tags",
     )
     validators = _Validators(api)
     resources = _resources(api_id, api, validators, findings)

@@ -111,3 +111,4 @@ class HttpApiEntry(Entry, frozen=True, kw_only=True, tag_field="protocol", tag="
         field(default_factory=dict)
     )
     disable_execute_api_endpoint: Maybe[bool] = UNSET
+    tags: Maybe[dict[str, str]] = UNSET

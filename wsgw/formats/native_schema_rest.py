@@ -221,6 +221,8 @@ class RestApiEntry(Entry, frozen=True, kw_only=True, tag_field="protocol", tag="
     api_key_source: Maybe[Literal["HEADER", "AUTHORIZER"]] = UNSET
     policy: Maybe[Annotated[dict[str, Any] | str, Meta(description="The resource policy, or its JSON text")]] = UNSET
     disable_execute_api_endpoint: Maybe[bool] = UNSET
+    endpoint_configuration: Maybe[Annotated[dict[str, Any], Meta(description="Kept for exports")]] = UNSET
+    tags: Maybe[dict[str, str]] = UNSET
     stages: Annotated[dict[str, RestStageEntry | None], Meta(description="By name; prod if there are none")] = field(
         default_factory=dict
     )

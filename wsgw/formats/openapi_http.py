@@ -12,14 +12,14 @@ from wsgw.formats.openapi_extensions import elsewhere, extended, kept
 from wsgw.formats.openapi_ids import made_id
 from wsgw.formats.openapi_integration import INTEGRATION, http_integration
 from wsgw.formats.openapi_paths import BasePathMode, base_path, placed
-from wsgw.formats.openapi_place import Place
-from wsgw.formats.openapi_rest import ANY_METHOD, OURS, VERBS, Places, tags_of
+from wsgw.formats.openapi_place import Place, present
+from wsgw.formats.openapi_rest import ANY_METHOD, VERBS
+from wsgw.formats.openapi_root import ENDPOINT, OURS, Places, tags_of
 from wsgw.formats.openapi_security import Security
 from wsgw.formats.openapi_stages import http_stages
 
 CORS, INTEGRATIONS = "x-amazon-apigateway-cors", "x-amazon-apigateway-integrations"
 VERSION = "x-amazon-apigateway-importexport-version"
-_ENDPOINT = "x-amazon-apigateway-endpoint-configuration"
 _DEFAULT = "/$default"
 _MOST_AGE = 86_400
 # Valid, and nothing of it has an effect: API Gateway lists it in importInfo.
@@ -39,14 +39,14 @@ def http_document(root: Place, api_id: str, name: str, base: BasePathMode) -> tu
     }
     routes = _Routes(root, base, places, at)
     info, server = root.at("info"), root.at("servers").at(0)
-    endpoint = root.at(_ENDPOINT) if _ENDPOINT in root else server.at(_ENDPOINT)
+    endpoint = root.at(ENDPOINT) if ENDPOINT in root else server.at(ENDPOINT)
     document = {
         "protocolType": "HTTP",
         "apiId": api_id,
         "name": name,
         "routeSelectionExpression": "$request.method $request.path",
         "apiKeySelectionExpression": "$request.header.x-api-key",
-        **_present(
+        **present(
             description=info.text("description") or None,
             version=info.text("version"),
             corsConfiguration=_cors(root.at(CORS)),
@@ -63,7 +63,7 @@ def http_document(root: Place, api_id: str, name: str, base: BasePathMode) -> tu
     root.at(VERSION)
     components = root.at("components")
     components.at(INTEGRATIONS)
-    extensions = kept(root, OURS | {CORS, VERSION, _ENDPOINT})
+    extensions = kept(root, OURS | {CORS, VERSION, ENDPOINT})
     document |= extended(
         extensions=extensions,
         infoExtensions=kept(info),
@@ -176,7 +176,7 @@ def _cors(place: Place) -> dict[str, Any] | None:
     for key, member in place.members():
         if key not in known:
             member.warn("there is no such CORS setting: it has no effect", f"known are {', '.join(known)}")
-    return _present(
+    return present(
         allowOrigins=place.texts("allowOrigins"),
         allowMethods=place.texts("allowMethods"),
         allowHeaders=place.texts("allowHeaders"),
@@ -184,7 +184,3 @@ def _cors(place: Place) -> dict[str, Any] | None:
         maxAge=place.number("maxAge", -1, _MOST_AGE),
         allowCredentials=place.flag("allowCredentials"),
     )
-
-
-def _present(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

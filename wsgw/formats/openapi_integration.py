@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wsgw.formats.openapi_extensions import extended
-from wsgw.formats.openapi_place import Place
+from wsgw.formats.openapi_place import Place, present
 
 INTEGRATION = "x-amazon-apigateway-integration"
 _REST_TYPES = frozenset({"HTTP", "HTTP_PROXY", "AWS", "AWS_PROXY", "MOCK", "PYTHON"})
@@ -76,7 +76,7 @@ def rest_integration(place: Place, resource: dict[str, Any], verb: str) -> dict[
         "type": kind,
         **target,
         **({"connectionType": place.choice("connectionType", _CONNECTIONS) or "INTERNET"} if has_connection else {}),
-        **_present(
+        **present(
             connectionId=place.text("connectionId"),
             credentials=place.text("credentials"),
             requestParameters=place.text_map("requestParameters", owner),
@@ -84,7 +84,7 @@ def rest_integration(place: Place, resource: dict[str, Any], verb: str) -> dict[
             contentHandling=place.choice("contentHandling", _CONTENT_HANDLING),
             responseTransferMode=place.choice("responseTransferMode", _TRANSFER),
             integrationTarget=place.text("integrationTarget"),
-            tlsConfig=_present(insecureSkipVerification=tls.flag("insecureSkipVerification")) or None,
+            tlsConfig=present(insecureSkipVerification=tls.flag("insecureSkipVerification")) or None,
         ),
         "passthroughBehavior": place.choice("passthroughBehavior", _PASSTHROUGH) or "WHEN_NO_MATCH",
         "timeoutInMillis": place.number("timeoutInMillis", _LEAST_TIMEOUT, _MOST_TIMEOUT) or _DEFAULT_TIMEOUT,
@@ -114,13 +114,13 @@ def http_integration(place: Place) -> dict[str, Any] | None:
         **({"integrationSubtype": subtype} if subtype else _renamed(_target(place, kind))),
         "connectionType": place.choice("connectionType", _CONNECTIONS) or "INTERNET",
         "payloadFormatVersion": place.choice("payloadFormatVersion", frozenset({"1.0", "2.0"})) or "1.0",
-        **_present(
+        **present(
             connectionId=place.text("connectionId"),
             credentialsArn=place.text("credentials"),
             requestParameters=place.text_map("requestParameters"),
             responseParameters={status: statuses.text_map(status) or {} for status, _ in statuses.members()} or None,
             timeoutInMillis=place.number("timeoutInMillis", _LEAST_TIMEOUT, _MOST_TIMEOUT),
-            tlsConfig=_present(serverNameToVerify=tls.text("serverNameToVerify")) or None,
+            tlsConfig=present(serverNameToVerify=tls.text("serverNameToVerify")) or None,
             description=place.text("description"),
         ),
         **_unknown(place, _HTTP_MEMBERS, _HTTP_SILENT),
@@ -141,11 +141,11 @@ def _target(place: Place, kind: str) -> dict[str, str]:
     if not uri:
         place.error("the integration's uri is missing", "say what it calls, as uri: https://example.com/pets")
     if kind == "PYTHON":
-        return _present(uri=uri)
+        return present(uri=uri)
     if verb is None and "httpMethod" not in place:
         remedy = "add httpMethod: POST" if kind.startswith("AWS") else "add httpMethod: GET, or ANY for the caller's"
         place.error("the integration's httpMethod is missing", remedy)
-    return _present(httpMethod=verb, uri=uri)
+    return present(httpMethod=verb, uri=uri)
 
 
 def _renamed(target: dict[str, str]) -> dict[str, str]:
@@ -168,7 +168,7 @@ def _responses(place: Place, owner: str) -> dict[str, dict[str, Any]]:
         responses[status] = {
             "statusCode": status,
             **({} if pattern == "default" else {"selectionPattern": pattern}),
-            **_present(
+            **present(
                 responseParameters=response.text_map("responseParameters", owner),
                 responseTemplates=response.text_map("responseTemplates", owner),
                 contentHandling=response.choice("contentHandling", _CONTENT_HANDLING),
@@ -187,7 +187,3 @@ def _unknown(place: Place, known: frozenset[str], silent: frozenset[str]) -> dic
         else:
             member.warn("an integration has no such member: it is kept, and has no effect")
     return extended(members=unknown)
-
-
-def _present(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

@@ -179,6 +179,11 @@ class Place:
         return None
 
 
+def present(**members: Any) -> dict[str, Any]:
+    """The `members` that are there."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
 def _path_of(reference: str) -> list[str] | None:
     if reference == "#":
         return []

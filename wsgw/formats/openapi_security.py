@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from wsgw.formats.openapi_extensions import extended, kept
 from wsgw.formats.openapi_ids import made_id
-from wsgw.formats.openapi_place import Place
+from wsgw.formats.openapi_place import Place, present
 
 _AUTH = "x-amazon-apigateway-auth"
 _AUTHORIZER, _AUTHTYPE = "x-amazon-apigateway-authorizer", "x-amazon-apigateway-authtype"
@@ -155,7 +155,7 @@ class Security:
         return {
             "type": kind,
             "authType": authtype or default,
-            **_present(
+            **present(
                 providerARNs=place.texts("providerARNs"),
                 authorizerUri=place.text("authorizerUri"),
                 authorizerCredentials=place.text("authorizerCredentials"),
@@ -170,7 +170,7 @@ class Security:
         jwt = place.at("jwtConfiguration")
         return {
             "authorizerType": kind,
-            **_present(
+            **present(
                 authorizerUri=place.text("authorizerUri"),
                 authorizerCredentialsArn=place.text("authorizerCredentials"),
                 authorizerPayloadFormatVersion=place.text("authorizerPayloadFormatVersion"),
@@ -180,7 +180,7 @@ class Security:
                 identityValidationExpression=place.text("identityValidationExpression"),
             ),
             **(
-                {"jwtConfiguration": _present(issuer=jwt.text("issuer"), audience=jwt.texts("audience"))}
+                {"jwtConfiguration": present(issuer=jwt.text("issuer"), audience=jwt.texts("audience"))}
                 if jwt.value is not None and jwt.is_mapping()
                 else {}
             ),
@@ -190,7 +190,3 @@ class Security:
 def _split(place: Place) -> list[str] | None:
     text = place.text("identitySource")
     return [part.strip() for part in text.split(",")] if text else None
-
-
-def _present(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

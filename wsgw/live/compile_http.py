@@ -55,7 +55,7 @@ def compile_http_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live.log_line = log_line(stage, "HTTP")
     live.unmatched = parts.metrics.route(api.id, stage.name, "")
     live.is_rest = False
-    live.not_found = NotFound
+    live.not_found = _not_found
     live.preflight = live.settle = None
     if api.cors is not None:
         try:
@@ -71,6 +71,10 @@ def compile_http_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live.default = routes.pop(DEFAULT_KEY, None)
     live.paths = PathTable(routes.values(), rest=False)
     return live
+
+
+def _not_found(_invocation: HttpInvocation) -> NotFound:
+    return NotFound()
 
 
 def http_ids(invocation: HttpInvocation) -> Headers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from wsgw.authorizers.claims import ALGORITHM, unreadable
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Route
 from wsgw.errors import DefinitionError, GatewayError, MissingAuthenticationToken
@@ -38,7 +39,7 @@ def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live.unmatched = parts.metrics.route(api.id, stage.name, "")
     live.is_rest = True
     live.default = None
-    live.not_found = MissingAuthenticationToken
+    live.not_found = _unmatched
     live.preflight = None
     live.refuse = _refuser(api)
     live.ids = rest_ids
@@ -49,6 +50,14 @@ def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     ]
     live.paths = PathTable(routes, rest=True)
     return live
+
+
+def _unmatched(invocation: HttpInvocation) -> GatewayError:
+    """What is not there is treated as if it were for signed requests only: a token of another kind is no signature."""
+    authorization = invocation.fields.first("authorization")
+    if authorization is None or authorization.partition(" ")[0] == ALGORITHM:
+        return MissingAuthenticationToken()
+    return unreadable(authorization)
 
 
 def _refuser(api: Api) -> Callable[[GatewayError, HttpInvocation], Reply]:

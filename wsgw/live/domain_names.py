@@ -70,6 +70,11 @@ class Domains:
             else:
                 self._exact[name] = LiveDomain(domain)
 
+    @property
+    def any_is_mutual(self) -> bool:
+        """Some name asks for clients' certificates."""
+        return any(domain.truststore is not None for domain in (*self._exact.values(), *self._wildcards.values()))
+
     def __bool__(self) -> bool:
         return bool(self._exact or self._wildcards)
 

@@ -13,6 +13,8 @@ from wsgw.live.route_table import LiveRoute
 
 _NOTHING: Mapping[str, str] = {}
 ANY = "ANY"
+#: What ANY stands for in a REST API; TRACE, CONNECT and made-up methods find nothing there.
+_REST_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 #: Paths that were asked for and are known again: how many, and how long each may be.
 _MOST_KNOWN = 1_024
 _LONGEST_KNOWN = 128
@@ -72,8 +74,11 @@ class PathTable:
         return found
 
     def _find(self, method: str, path: str) -> Match | None:
-        if self._rest and path[-1] == "/":
-            path = path.rstrip("/") or "/"
+        if self._rest:
+            if method not in _REST_METHODS:
+                return None
+            if path[-1] == "/":
+                path = path.rstrip("/") or "/"
         segments = path[1:].split("/") if path != "/" else []
         values: list[str] = []
         if self._rest:

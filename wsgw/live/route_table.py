@@ -155,8 +155,8 @@ class LiveSocketStage(LiveStage):
 class LiveHttpStage(LiveStage):
     """A stage of an HTTP or REST API.
 
-    `paths` finds a request's route, `default` is an HTTP API's `$default`, `not_found` what is raised where there is
-    neither. `preflight` answers a CORS preflight, or gives None for a request that is none; it is None where CORS is
+    `paths` finds a request's route, `default` is an HTTP API's `$default`, `not_found` what a request ends in
+    for which there is neither. `preflight` answers a CORS preflight, or gives None for a request that is none; it is None where CORS is
     not configured. `refuse` words a GatewayError as this API does. `ids` gives the headers that every answer of the API
     has. `settle` is the last to see a reply, refusals included: it adds CORS headers, compresses; None where nothing is
     to be done. `is_rest`: by the rules of REST APIs.
@@ -167,7 +167,7 @@ class LiveHttpStage(LiveStage):
     is_rest: bool
     paths: PathTable
     default: LiveRoute | None
-    not_found: type[GatewayError]
+    not_found: Callable[[HttpInvocation], GatewayError]
     preflight: Callable[[HttpInvocation], Reply | None] | None
     refuse: Callable[[GatewayError, HttpInvocation], Reply]
     ids: Callable[[HttpInvocation], Headers]

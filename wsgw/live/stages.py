@@ -51,6 +51,8 @@ class Stages:
         self._by_stage: dict[str, list[StageSlot[Any]]] = {}
         self._by_label: dict[str, str] = {}  # API ids as a Host says them, without case
         self._domains = Domains()
+        #: Some domain name asks for clients' certificates.
+        self.any_is_mutual = False
         self._known: dict[tuple[str, str], Place[Any]] = {}
         self._hidden: dict[str, LiveStage] = {}
 
@@ -84,6 +86,7 @@ class Stages:
         self._slots, self._by_api, self._by_stage = slots, by_api, by_stage
         self._by_label = {api_id.lower(): api_id for api_id in (*by_api, *out_of_sight)}
         self._domains = Domains(domain_names)
+        self.any_is_mutual = self._domains.any_is_mutual
         self._hidden = out_of_sight
         self._known.clear()
 

@@ -34,7 +34,8 @@ STAGES = [
     pytest.param(["beta", "$default"], "/Beta/pets", None, id="case-sensitive"),
     pytest.param(["beta"], "/pets", None, id="no match and no $default"),
     pytest.param(["beta"], "/beta/pets", "beta GET /pets", id="base URL of a stage"),
-    pytest.param(["$default"], "/$default/pets", None, id="base URL of $default has no name"),
+    pytest.param(["$default"], "/pets", "$default GET /pets", id="base URL of $default"),
+    pytest.param(["$default"], "/$default/pets", "$default GET /pets", id="equal to $default, too"),
 ]
 
 

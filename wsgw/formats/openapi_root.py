@@ -1,0 +1,159 @@
+"""The root of an OpenAPI document: the members that a REST API itself has, and what stands beside its paths."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from wsgw.definitions.finding import Path
+from wsgw.formats.openapi_documentation import EXTENSION as DOCUMENTATION
+from wsgw.formats.openapi_ids import made_id
+from wsgw.formats.openapi_place import Place, present
+
+BINARY = "x-amazon-apigateway-binary-media-types"
+COMPRESSION = "x-amazon-apigateway-minimum-compression-size"
+ENDPOINT = "x-amazon-apigateway-endpoint-configuration"
+_KEY_SOURCE = "x-amazon-apigateway-api-key-source"
+POLICY = "x-amazon-apigateway-policy"
+RESPONSES = "x-amazon-apigateway-gateway-responses"
+VALIDATOR, VALIDATORS = "x-amazon-apigateway-request-validator", "x-amazon-apigateway-request-validators"
+_TAG = "x-amazon-apigateway-tag-value"
+_SECURITY_POLICY, _ACCESS_MODE = "x-amazon-apigateway-security-policy", "x-amazon-apigateway-endpoint-access-mode"
+OURS = frozenset({"x-wsgw-api-id", "x-wsgw-protocol", "x-wsgw-stages"})
+#: Extensions that the root of a REST API's document may have.
+ROOT = OURS | {
+    BINARY,
+    COMPRESSION,
+    ENDPOINT,
+    _KEY_SOURCE,
+    POLICY,
+    RESPONSES,
+    VALIDATOR,
+    VALIDATORS,
+    _SECURITY_POLICY,
+    _ACCESS_MODE,
+    DOCUMENTATION,
+}
+_MOST_COMPRESSION = 10_485_760
+_GATEWAY_RESPONSES = frozenset(
+    {
+        "ACCESS_DENIED",
+        "API_CONFIGURATION_ERROR",
+        "AUTHORIZER_CONFIGURATION_ERROR",
+        "AUTHORIZER_FAILURE",
+        "BAD_REQUEST_BODY",
+        "BAD_REQUEST_PARAMETERS",
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+        "EXPIRED_TOKEN",
+        "INTEGRATION_FAILURE",
+        "INTEGRATION_TIMEOUT",
+        "INVALID_API_KEY",
+        "INVALID_SIGNATURE",
+        "MISSING_AUTHENTICATION_TOKEN",
+        "QUOTA_EXCEEDED",
+        "REQUEST_TOO_LARGE",
+        "RESOURCE_NOT_FOUND",
+        "THROTTLED",
+        "UNAUTHORIZED",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "WAF_FILTERED",
+    }
+)
+
+Places = dict[Path, Path]
+
+
+def root_members(root: Place) -> dict[str, Any]:
+    """The members of the RestApi itself, but for id and name."""
+    info = root.at("info")
+    return {
+        **present(
+            description=info.text("description") or None,
+            version=info.text("version"),
+            binaryMediaTypes=root.texts(BINARY),
+            minimumCompressionSize=root.number(COMPRESSION, 0, _MOST_COMPRESSION),
+            policy=_policy(root.at(POLICY)) if POLICY in root else None,
+            securityPolicy=root.text(_SECURITY_POLICY),
+            endpointAccessMode=root.text(_ACCESS_MODE),
+            apiKeySource=root.choice(_KEY_SOURCE, frozenset({"HEADER", "AUTHORIZER"})),
+            tags=tags_of(root) or None,
+        ),
+        **_endpoint(root),
+    }
+
+
+def tags_of(root: Place) -> dict[str, str]:
+    """The API's tags: those of the document's that have a value."""
+    tags = {}
+    for tag in root.at("tags").items():
+        if tag.is_mapping() and _TAG in tag and (name := tag.text("name")) is not None:
+            tags[name] = tag.text(_TAG) or ""
+    return tags
+
+
+def validators_of(place: Place) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": made_id(6, "validator", name),
+            "name": name,
+            "validateRequestBody": validator.flag("validateRequestBody") or False,
+            "validateRequestParameters": validator.flag("validateRequestParameters") or False,
+        }
+        for name, validator in place.members()
+        if validator.is_mapping()
+    ]
+
+
+def gateway_responses_of(place: Place, places: Places, at: Path) -> list[dict[str, Any]]:
+    responses = []
+    for name, response in place.members():
+        if name.upper() not in _GATEWAY_RESPONSES:
+            response.error(f"there is no gateway response {name[:100]!r}", "DEFAULT_4XX and DEFAULT_5XX cover the rest")
+            continue
+        if not response.is_mapping():
+            continue
+        places[(*at, "gatewayResponses", name.upper())] = response.path
+        responses.append(
+            {
+                "responseType": name.upper(),
+                **present(
+                    statusCode=response.text("statusCode"),
+                    responseParameters=response.text_map("responseParameters"),
+                    responseTemplates=response.text_map("responseTemplates"),
+                ),
+            }
+        )
+    return responses
+
+
+def _policy(place: Place) -> str | None:
+    """The resource policy as JSON text; it may be written as a mapping or as that."""
+    policy = place.value
+    if isinstance(policy, str):
+        try:
+            policy = json.loads(policy)
+        except ValueError:
+            policy = None
+    if not isinstance(policy, dict):
+        # An error: whoever wrote a policy must not find the API open.
+        place.error("the policy is no JSON object", "write it as IAM policies are")
+        return None
+    return json.dumps(policy)
+
+
+def _endpoint(root: Place) -> dict[str, Any]:
+    """endpointConfiguration and disableExecuteApiEndpoint, of the whole document or of its first server."""
+    server = root.at("servers").at(0)
+    place = root.at(ENDPOINT) if ENDPOINT in root else server.at(ENDPOINT)
+    if place.value is None or not place.is_mapping():
+        return {}
+    configuration = present(
+        types=place.texts("types"),
+        vpcEndpointIds=place.texts("vpcEndpointIds"),
+        ipAddressType=place.text("ipAddressType"),
+    )
+    return {
+        **({"endpointConfiguration": configuration} if configuration else {}),
+        **present(disableExecuteApiEndpoint=place.flag("disableExecuteApiEndpoint")),
+    }
