@@ -7,8 +7,11 @@ one has no last chunk, one that the end of the connection ends is reset.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.conftest import MakeGateway
 from tests.harness.gateway import TestGateway
@@ -16,7 +19,8 @@ from tests.harness.http_api import Pieces, answer, http_api
 from tests.harness.raw_http import request
 from tests.harness.raw_websocket import WAIT, RawSocket, open_socket
 from tests.harness.until import until
-from wsgw.definitions.api import StageLimits
+from wsgw.definitions.api import Api, Stage, StageLimits
+from wsgw.definitions.route import Integration, Route
 from wsgw.errors import GatewayError, IntegrationFailure
 from wsgw.invocation import HttpInvocation, Reply
 
@@ -243,6 +247,82 @@ async def test_stopping_ends_streams(make_gateway: MakeGateway):
         assert await gateway.stop() == 1
         assert feed.cancelled
         assert await client.receive_to_eof() == b""
+
+
+# ---- through a real backend and back
+
+
+@pytest.fixture
+async def events() -> AsyncIterator[tuple[str, asyncio.Queue[bytes | None]]]:
+    """A backend that sends what the test puts, and at /size says how large the body was."""
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def send(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        while (event := await queue.get()) is not None:
+            await response.write(event)
+        return response
+
+    async def size(request: web.Request) -> web.Response:
+        count = 0
+        async for piece in request.content.iter_any():
+            count += len(piece)
+        length = request.headers.get("Content-Length", request.headers.get("Transfer-Encoding"))
+        return web.Response(text=f"{length}: {count}")
+
+    app = web.Application(client_max_size=0)
+    app.router.add_get("/events", send)
+    app.router.add_post("/size", size)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}", queue
+    await runner.cleanup()
+
+
+def proxy(protocol: Any, url: str) -> Api:
+    keys = {"GET /events": f"{url}/events", "POST /size": f"{url}/size"}
+    routes = {
+        key: Route(key=key, integration=Integration(type="HTTP_PROXY", uri=uri, method="ANY"))
+        for key, uri in keys.items()
+    }
+    return Api(id="pets", name="pets", protocol=protocol, routes=routes, stages={"prod": Stage(name="prod")})
+
+
+@pytest.mark.parametrize("protocol", ["REST", "HTTP"])
+async def test_server_sent_events_pass_one_by_one(
+    gateway: TestGateway, events: tuple[str, asyncio.Queue[bytes | None]], protocol: str
+):
+    url, queue = events
+    gateway.deploy(proxy(protocol, url))
+    async with await open_socket(gateway.url) as client:
+        await client.send(request("/pets/prod/events", "x.example"))
+        for event in (b"data: 1\n\n", b"data: 2\n\n"):
+            queue.put_nowait(event)
+            if event == b"data: 1\n\n":
+                _, headers = await read_head(client)
+                assert headers["content-type"] == "text/event-stream"
+            assert await read_chunk(client) == event
+        queue.put_nowait(None)
+        assert await read_chunk(client) == b""
+
+
+@pytest.mark.parametrize("protocol", ["REST", "HTTP"])
+@pytest.mark.parametrize("way", ["content-length", "chunked"])
+async def test_a_large_upload_reaches_the_backend(
+    gateway: TestGateway, events: tuple[str, asyncio.Queue[bytes | None]], protocol: str, way: str
+):
+    gateway.deploy(proxy(protocol, events[0]))
+    pieces = [b"x" * 50_000] * 40
+    data = chunked(*pieces) if way == "chunked" else post(b"".join(pieces))
+    async with await open_socket(gateway.url) as client:
+        await client.send(data.replace(b"/pets/prod/up", b"/pets/prod/size"))
+        response = await client.receive_response()
+    assert (response.status, response.body.decode()) == (
+        200,
+        f"{2_000_000 if way == 'content-length' else 'chunked'}: 2000000",
+    )
 
 
 # ---- requests

@@ -20,6 +20,12 @@ FAULT = (500, '{"message":"Internal Server Error"}', JSON)
 UNAVAILABLE = (503, '{"message":"Service Unavailable"}', JSON)
 
 
+@pytest.fixture
+def lanes() -> bool:
+    """Functions answer the same behind either door."""
+    return True
+
+
 async def ask(
     gateway: TestGateway, client: Client, lambdas: LambdaEndpoint, version: str, run: Function, **members: Any
 ) -> Any:

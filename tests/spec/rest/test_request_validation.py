@@ -94,7 +94,9 @@ BODIES = [
 async def test_a_body_is_validated_against_the_model_of_its_type(
     gateway: TestGateway, verb: str, content_type: str, body: bytes, answer: Any
 ):
-    route = mock("ANY /", validator=BODY, request_models={JSON: "Pet"}, request_templates={"$default": "{statusCode: 200}"})
+    route = mock(
+        "ANY /", validator=BODY, request_models={JSON: "Pet"}, request_templates={"$default": "{statusCode: 200}"}
+    )
     gateway.deploy(rest_api(route, models={"Pet": model("Pet", PET)}))
     lines = [f"Content-Type: {content_type}"] if content_type else []
     assert await asked(gateway, verb, "/", *lines, body=body) == answer
@@ -128,7 +130,9 @@ async def test_a_model_that_is_not_there_is_refused_when_deployed(gateway: TestG
 
 REF = "https://apigateway.amazonaws.com/restapis/pets/models/"
 SCHEMAS = [
-    pytest.param({"$ref": "#/definitions/n", "definitions": {"n": {"type": "string"}}}, b'"x"', b"1", id="internal $ref"),
+    pytest.param(
+        {"$ref": "#/definitions/n", "definitions": {"n": {"type": "string"}}}, b'"x"', b"1", id="internal $ref"
+    ),
     pytest.param({"type": "array", "items": {"$ref": f"{REF}Pet"}}, b'[{"name": "x"}]', b"[{}]", id="$ref to a model"),
     pytest.param({"$ref": f"{REF}A"}, b'{"b": {"a": {}}}', b'{"b": {"a": 1}}', id="mutual and circular references"),
     pytest.param({"oneOf": [{"type": "string"}, {"type": "null"}]}, b"null", b"1", id="oneOf and the null type"),
