@@ -297,7 +297,8 @@ class Invocation:
 class HttpInvocation(Invocation):
     """One request to an HTTP or REST API on its way. It is of no connection; `caller` says who sent it.
 
-    Filled in by the edge, beside what Invocation has: `method`; `path`, raw, as it was asked for, with the stage or
+    Filled in by the edge, beside what Invocation has: `method`; `is_head`, whether the client sent a HEAD, whatever
+    `method` it overrides it with, and takes no body; `path`, raw, as it was asked for, with the stage or
     base path (`$context.path`); `rest`, raw, the path without them, which begins with a slash: matching, events and
     backends use this one; `raw_query` without its `?`; `path_parameters` by name, raw; `protocol` (`HTTP/1.1`);
     `resource_path`, `resource_id` and `operation_name` of the route; `response_latency` in ms; `domain_prefix`; `extended_request_id`; `base_path`, the one of a
@@ -317,6 +318,7 @@ class HttpInvocation(Invocation):
         "extended_request_id",
         "fields",
         "forwarded",
+        "is_head",
         "method",
         "operation_name",
         "path",
@@ -361,6 +363,7 @@ class HttpInvocation(Invocation):
         self.integration_status = 0
         self.integration_latency = 0
         self.method = method
+        self.is_head = method == "HEAD"
         self.path = path
         self.rest = rest
         self.raw_query = raw_query

@@ -91,8 +91,8 @@ async def main() -> None:
         match = place.live.paths.find(*key.split(" "))
         match.route.steps, match.route.needs_task = (answer,), False
     edge(app, "GET, 1 KiB back", f"GET /pets/prod/pets/1 HTTP/1.1\r\n{HEADERS}\r\n".encode())
-    body = b"x" * 1024
-    edge(app, "POST of 1 KiB", f"POST /pets/prod/pets HTTP/1.1\r\n{HEADERS}Content-Length: 1024\r\n\r\n".encode() + body)
+    post = f"POST /pets/prod/pets HTTP/1.1\r\n{HEADERS}Content-Length: 1024\r\n\r\n"
+    edge(app, "POST of 1 KiB", post.encode() + b"x" * 1024)
     edge(app, "GET, of the one stage", f"GET /prod/pets/1 HTTP/1.1\r\n{HEADERS}\r\n".encode())
     changing(app, "GET, header lines never seen before")
     await app.stop(drain=0)

@@ -13,10 +13,12 @@ import pytest
 import pytest_asyncio
 
 from tests.harness.gateway import TestGateway, api, mock, route
+from tests.harness.http_api import answer, http_api
 from tests.harness.raw_http import split_responses, talk
 from tests.harness.raw_websocket import CLOSE, KEY, TEXT, RawWebSocket, client_frame
-from wsgw.definitions.api import Stage
+from wsgw.definitions.api import Stage, StageLimits
 from wsgw.definitions.route import Integration
+from wsgw.invocation import HttpInvocation, Reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -90,6 +92,41 @@ REQUESTS: list[tuple[str, bytes]] = [
     ("head", get(PUSH, method="HEAD") + LAST),
     ("put", get(PUSH, method="PUT") + LAST),
     ("options", get(PUSH, method="OPTIONS") + LAST),
+    # Requests to a REST and to an HTTP API
+    ("rest-get", get("/pets/prod/cats?a=b") + LAST),
+    ("rest-get-twice", get("/pets/prod/cats?a=b") * 2 + LAST),
+    ("rest-post", post("/pets/prod/cats", b"body") + LAST),
+    (
+        "rest-post-chunked",
+        get("/pets/prod/cats", "Transfer-Encoding: chunked", method="POST", body=b"2\r\nhi\r\n0\r\n\r\n") + LAST,
+    ),
+    ("rest-post-of-the-most", post("/pets/prod/cats", b"x" * 1000) + LAST),
+    ("rest-post-too-large", post("/pets/prod/cats", b"x" * 1001)),
+    ("rest-get-with-body", get("/pets/prod/cats", "Content-Length: 4", body=b"body") + LAST),
+    ("rest-get-and-close", get("/pets/prod/cats", "Connection: close")),
+    ("rest-get-in-http-1.0", get("/pets/prod/cats", version="HTTP/1.0")),
+    ("rest-get-in-http-1.0-kept-alive", get("/pets/prod/cats", "Connection: keep-alive", version="HTTP/1.0") + LAST),
+    ("rest-get-with-options-of-the-connection", get("/pets/prod/cats", "Connection: X-A", "X-A: b") + LAST),
+    ("rest-get-expecting", post("/pets/prod/cats", b"hi", "Expect: 200-ok") + LAST),
+    (
+        "rest-get-and-h2c",
+        get("/pets/prod/cats", "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: x"),
+    ),
+    ("rest-get-of-absolute-target", get("http://gateway.example/pets/prod/cats?a") + LAST),
+    ("rest-get-with-many-slashes", get("//pets//prod//cats//") + LAST),
+    ("rest-get-with-dot-segments", get("/pets/prod/x/../cats") + LAST),
+    ("rest-get-with-a-bar", get("/pets/prod/cats?a|b") + LAST),
+    ("rest-get-with-a-fragment", get("/pets/prod/cats#x") + LAST),
+    ("rest-overriding-method", get("/pets/prod/cats", "X-HTTP-Method-Override: PUT") + LAST),
+    ("rest-put", post("/pets/prod/cats", b"", "X-A: b").replace(b"POST", b"PUT", 1) + LAST),
+    ("rest-options", get("/pets/prod/cats", method="OPTIONS") + LAST),
+    ("rest-trace", get("/pets/prod/cats", method="TRACE") + LAST),
+    ("rest-handshake", upgrade("/pets/prod/cats") + LAST),
+    ("rest-no-route", get("/pets/prod/dogs") + LAST),
+    ("rest-no-stage", get("/pets/none/cats") + LAST),
+    ("http-get", get("/web/prod/x?a=b") + LAST),
+    ("http-post-too-large", post("/web/prod/x", b"x" * 1001)),
+    ("http-head", get("/web/prod/x", method="HEAD") + LAST),
     # Anything else
     ("get-of-a-stage", get("/chat/prod") + LAST),
     ("get-of-nothing", get("/") + LAST),
@@ -116,6 +153,11 @@ async def refuse(event: object, context: object) -> dict[str, object]:
     return {"statusCode": 401, "headers": {"WWW-Authenticate": "Bearer", "X-Several": "1"}, "body": "who?"}
 
 
+def seen(invocation: HttpInvocation) -> Reply:
+    said = [invocation.method, invocation.path, invocation.raw_query, invocation.protocol, *invocation.fields.lines]
+    return Reply(200, f"{said} {invocation.body!r}".encode(), [("Content-Type", "text/plain")])
+
+
 async def start(lanes: bool) -> tuple[TestGateway, RawWebSocket]:
     gateway = await TestGateway(lanes, public_url="https://gateway.example").start()
     ping = route("ping", mock('{"pong":true}'), two_way=True)
@@ -125,8 +167,12 @@ async def start(lanes: bool) -> tuple[TestGateway, RawWebSocket]:
         api(route("$connect", closed), id="closed"),
         api(route("$connect", Integration(type="PYTHON", uri="refuse")), id="function"),
         api(ping, id="origin", stage=Stage(name="prod", allowed_origins=("https://good.example",))),
+        http_api("ANY /cats", limits=StageLimits(payload_bytes=1000)),
+        http_api("$default", id="web", protocol="HTTP", limits=StageLimits(payload_bytes=1000)),
         handlers={"refuse": refuse},
     )
+    answer(gateway, "GET /cats", seen)
+    answer(gateway, "$default", seen, api="web")
     return gateway, await gateway.connect("/chat/prod")
 
 
@@ -142,7 +188,7 @@ async def doors() -> AsyncIterator[list[tuple[TestGateway, RawWebSocket]]]:
 _VARIES = [
     (re.compile(rb"(?im)^(date: ).*?\r$"), rb"\1DATE\r"),
     (re.compile(rb"(?im)^(x-amzn-requestid: )[0-9a-f-]{36}\r$"), rb"\1UUID\r"),
-    (re.compile(rb"(?im)^(x-amz-apigw-id: )[\w=-]{16}\r$"), rb"\1ID\r"),
+    (re.compile(rb"(?im)^(x-amz-apigw-id: |apigw-requestid: )[\w=-]{16}\r$"), rb"\1ID\r"),
     (re.compile(rb"(?im)^(x-amzn-trace-id: )Root=1-[0-9a-f]{8}-[0-9a-f]{24}\r$"), rb"\1TRACE\r"),
     (re.compile(rb'("connectionId": ?")[\w=-]+"'), rb'\1ID"'),
     (re.compile(rb'("requestId": ?")[\w=-]+"'), rb'\1ID"'),

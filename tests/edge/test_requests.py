@@ -190,6 +190,16 @@ async def test_a_header_never_starts_another_line(gateway: TestGateway):
     assert response.body == b"body"
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Trailer", "Upgrade"])
+async def test_where_an_answer_ends_is_the_edges_to_say(gateway: TestGateway, name: str):
+    gateway.deploy(http_api("GET /x"))
+    answer(gateway, "GET /x", lambda invocation: Reply(200, b"body", [(name, "3"), ("a", "1")]))
+    data = request("/prod/x", "pets.localhost", [("Connection", "close")])
+    (response,) = split_responses(await talk(gateway.url, data))
+    assert (response.body, response.header("a")) == (b"body", "1")
+    assert [value for key, value in response.headers if key == name.lower()] in ([], ["4"], ["close"])
+
+
 async def test_a_bug_in_wording_an_answer_is_a_500_and_not_silence(
     gateway: TestGateway, caplog: pytest.LogCaptureFixture
 ):

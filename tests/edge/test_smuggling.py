@@ -202,9 +202,16 @@ async def test_sound_framing_is_read_as_it_is_meant_and_the_next_request_is_foun
     aim = aim_at(gateway)
     first = b"POST " + aim.target + b" HTTP/1.1\r\nHost: " + aim.host + b"\r\n" + head + b"\r\n" + body
     second = request(aim.target.decode(), aim.host.decode(), [("Connection", "close")], b"two", method="POST")
+    chunked = b"chunked" in head.lower()
     answers = split_responses(await talk(gateway.url, first + second))
-    assert [answer.status for answer in answers] == [200, 200]
-    assert [await victim.receive(), await victim.receive()] == [b"one", b"two"]
+    assert await victim.receive() == b"one"
+    if chunked:
+        # Their end is known by nothing following it; else the connection ends, see aiohttp_handler.
+        assert [(answer.status, answer.header("connection")) for answer in answers] == [(200, "close")]
+        await talk(gateway.url, second)
+    else:
+        assert [answer.status for answer in answers] == [200, 200]
+    assert await victim.receive() == b"two"
 
 
 async def test_blanks_before_the_target_are_skipped_and_the_next_request_is_found(

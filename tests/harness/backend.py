@@ -33,11 +33,12 @@ Answer = Callable[[Received], Awaitable[web.StreamResponse] | web.StreamResponse
 
 
 class Backend:
-    """Answers each path as `on` says; 200 with an empty body where nothing was said."""
+    """Answers each path as `on` says; all others as `otherwise` does, a 200 with an empty body at first."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
         self._answers: dict[str, Answer] = {}
+        self.otherwise: Answer = lambda request: web.Response()
         self._arrived = asyncio.Condition()
         self.url = ""
 
@@ -89,8 +90,6 @@ class Backend:
         self.requests.append(received)
         async with self._arrived:
             self._arrived.notify_all()
-        answer = self._answers.get(request.path)
-        if answer is None:
-            return web.Response()
+        answer = self._answers.get(request.path, self.otherwise)
         result = answer(received)
         return result if isinstance(result, web.StreamResponse) else await result

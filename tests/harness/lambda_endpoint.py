@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -26,6 +26,7 @@ class Call(NamedTuple):
     event: Any
     region: str
     peer: tuple[str, int]
+    headers: Mapping[str, str]
 
 
 class Answer(NamedTuple):
@@ -128,7 +129,8 @@ class LambdaEndpoint:
         if len(payload) > MOST_BYTES:
             function = refuses(413, "RequestTooLargeException", "Request must be smaller than 6291456 bytes")
         event = json.loads(payload)
-        self.calls.append(Call(name, event, region, request.transport.get_extra_info("peername")))
+        peer = request.transport.get_extra_info("peername")
+        self.calls.append(Call(name, event, region, peer, request.headers))
         answer = await function(event)
         return web.Response(
             status=answer.status,

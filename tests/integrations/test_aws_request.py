@@ -71,7 +71,11 @@ def test_a_json_operation_is_named_in_a_header_and_posted():
     """Row dynamodb:action/PutItem."""
     got = asked("action/Put", JSON, ("X-Amz-Target", "Other.Op"), body=b'{"a": 1}', method="PUT")
     assert (got.method, got.path, got.query, got.body) == ("POST", "/", [], b'{"a": 1}')
-    assert got.headers == [("Content-Type", "application/x-amz-json-1.1"), ("X-Amz-Target", "Shop_2026.Put")]
+    assert got.headers == [
+        ("Accept", "application/json"),
+        ("Content-Type", "application/x-amz-json-1.1"),
+        ("X-Amz-Target", "Shop_2026.Put"),
+    ]
 
 
 def test_a_json_operation_without_a_body_has_an_empty_object():
@@ -94,7 +98,7 @@ def test_a_query_operation_is_a_form_with_action_and_version_first():
     """Row sns:action/Publish."""
     got = asked("action/Publish?Message=a%20b", QUERY, ("content-type", FORM), body=b"TopicArn=t")
     assert got.body == b"Action=Publish&Version=2010-03-31&Message=a%20b&TopicArn=t"
-    assert got.headers == [("Content-Type", FORM)]
+    assert got.headers == [("Accept", "application/json"), ("Content-Type", FORM)]
 
 
 def test_a_query_operation_by_get_is_a_query():
@@ -121,12 +125,12 @@ def test_a_path_gets_method_headers_and_body_as_they_are():
     """Row sqs:path/{account}/{queue}; a Content-Type defaults to application/json."""
     got = asked("path/1/q?a=b", JSON, ("X-A", "1"), body=b"text", method="PUT")
     assert (got.method, got.path, got.query, got.body) == ("PUT", "/1/q", [("a", "b")], b"text")
-    assert got.headers == [("X-A", "1"), ("Content-Type", "application/json")]
+    assert got.headers == [("X-A", "1"), ("Content-Type", "application/json"), ("Accept", "application/json")]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 def test_a_method_without_a_body_has_no_content_type(method):
-    assert asked("path/1/q", JSON, method=method).headers == []
+    assert asked("path/1/q", JSON, method=method).headers == [("Accept", "application/json")]
 
 
 def test_lines_that_are_made_once_are_headers_too_and_mapped_ones_replace_them():

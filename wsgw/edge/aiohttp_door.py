@@ -55,12 +55,15 @@ class _Door:
     def begin(self, head: bytes, *, keep: bool) -> Outlet | None:
         transport = self._request.transport
         if transport is None or self.done.done():
+            self.answer(b"", keep=False)
             return None
         if keep and self.ends:
             head, keep = ending(head), False
         self.keep = keep
         outlet = self._handler.outlet = Outlet(transport, self._ended, self._ended)
         transport.write(head)
+        if self._handler.writing_paused:
+            outlet.pause()
         return outlet
 
     def _ended(self) -> None:
@@ -76,7 +79,8 @@ class _Door:
         """
         request = self._request
         stream = not request.content.is_eof()
-        return stream or self.unread or self._handler.keeps_none or not request.keep_alive
+        handler = self._handler
+        return stream or self.unread or handler.keeps_none or handler.is_last or not request.keep_alive
 
     @property
     def unread(self) -> bool:
@@ -166,7 +170,7 @@ class Server(web.Server):
         handler.in_body = True
         handler.await_body()
         transport = request.transport
-        if transport is None:
+        if transport is None or handler.is_over:
             return Raw(b"", False)
         if request.version == (1, 0) and "Transfer-Encoding" in request.headers:
             # RFC 9112 §6.1: framing that an HTTP/1.0 recipient on the way would have read otherwise.
@@ -205,7 +209,7 @@ class Server(web.Server):
 
         Raises RequestTooLarge, before reading where the length is announced.
         """
-        if not request.body_exists or "upgrade" in request.headers.get("Connection", "").lower():
+        if not request.body_exists:
             return
         limit, streams = self._plane.admit(ours)
         length = request.content_length

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
@@ -28,6 +29,8 @@ log = logging.getLogger("wsgw.http")
 _JSON = (("Content-Type", "application/json"),)
 TIMED_OUT = Reply(408, b'{"message":"Request Timeout"}', _JSON)
 HEAD_TOO_LARGE = Reply(431, b'{"message":"Request Header Fields Too Large"}', _JSON)
+#: How a body in chunks ends when it has no trailers.
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 #: A body in chunks of a byte takes six times its size; one that takes more than this is not about its content.
 _MOST_FRAMING = 16
 
@@ -60,12 +63,15 @@ class Handler(RequestHandler):
 
     __slots__ = (
         "_body_waited",
+        "_chunked",
         "_finished",
+        "_last",
         "_now",
         "_received",
         "_said",
         "_server",
         "_socket",
+        "_tail",
         "body_since",
         "head_since",
         "in_body",
@@ -85,6 +91,19 @@ class Handler(RequestHandler):
         self.outlet: Outlet | None = None
         self.in_body = False
         self._body_waited = 0.0
+        self._chunked: StreamReader | None = None  # the body of the newest request, while it comes in chunks
+        self._tail = b""  # the last bytes that came
+        self._last: float = inf  # the number of the last request that may be answered
+
+    @property
+    def is_last(self) -> bool:
+        """Nothing behind the request that is being answered can be told apart from it."""
+        return self._finished + 1 >= self._last
+
+    @property
+    def is_over(self) -> bool:
+        """The last request that may be answered has been."""
+        return self._finished >= self._last
 
     @property
     def keeps_none(self) -> bool:
@@ -123,7 +142,9 @@ class Handler(RequestHandler):
         self._said = True
         if not self.head_since and self._request_count == self._finished:
             self.head_since = self._now()
+        before = self._request_count
         super().data_received(data)
+        self._look_for_trailers(data, before)
         if self._request_count == self._finished:
             self._take(len(data), self._server.head_bytes, HEAD_TOO_LARGE)
             return
@@ -136,6 +157,35 @@ class Handler(RequestHandler):
             request.content.set_exception(BadHttpMessage("the body is malformed"))
         else:
             self._take(len(data), _MOST_FRAMING * self._server.body_limit(), Reply(413))
+
+    def _look_for_trailers(self, data: bytes, before: int) -> None:
+        """End the connection with a request whose body in chunks did not end in an empty trailer section.
+
+        aiohttp 3.14 takes the last trailer for a header of the next request. So one that comes in chunks is followed by
+        another only where its end was seen to be its end: by itself, without trailers. before: requests until `data`.
+        """
+        self._tail = data[-7:] if len(data) >= 7 else (self._tail + data)[-7:]
+        new = self._request_count - before
+        if self._chunked is not None:
+            if new:
+                self._last = min(self._last, before)
+                self._chunked = None
+            else:
+                self._end_chunks(before)
+        for number in range(-new, 0):
+            message, body = self._messages[number]
+            if not isinstance(message, _ErrInfo) and message.chunked:
+                if number < -1:
+                    self._last = min(self._last, self._request_count + 1 + number)
+                else:
+                    self._chunked = body
+                    self._end_chunks(self._request_count)
+
+    def _end_chunks(self, number: int) -> None:
+        if self._chunked is not None and self._chunked.is_eof():
+            self._chunked = None
+            if self._tail != _LAST_CHUNK:
+                self._last = min(self._last, number)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -145,7 +145,8 @@ def client_fields(request: Request, settings: Settings) -> HeaderFields:
         kept = [
             (name, value)
             for name, value in request.headers
-            if (lower := name.lower()) not in _NOT_THE_CLIENTS
+            # Backends that speak CGI read `_` and `-` as one.
+            if (lower := name.lower().replace("_", "-")) not in _NOT_THE_CLIENTS
             # -Host, -Prefix, …: backends believe them, for a proxy would have said it.
             and (trusted or not lower.startswith("x-forwarded-"))
             and not lower.startswith("wsgw-")

@@ -20,7 +20,9 @@ def canonical(path: str) -> str:
     """`path`, raw and without its query, in its one form. Raises BadRequest."""
     if "%" in path:
         path = _ENCODED.sub(_decoded, path)
-    if "/." in path and not _DOTS.isdisjoint(segment.partition(";")[0] for segment in path.split("/")):
+    # Some backends read %2F as a slash.
+    read = path.replace("%2F", "/").replace("%2f", "/") if "%2" in path else path
+    if "/." in read and not _DOTS.isdisjoint(segment.partition(";")[0] for segment in read.split("/")):
         # `..;` too: servers that know matrix parameters (RFC 3986 §3.3) read it as `..`.
         raise BadRequest(detail="dot_segment")
     if "\\" in path:

@@ -15,8 +15,8 @@ from wsgw.edge.node import Node
 from wsgw.edge.outlet import pour
 from wsgw.errors import BadRequest, GatewayError, RequestTooLarge
 from wsgw.integrations.drive import current
-from wsgw.invocation import HttpInvocation, Reply
-from wsgw.live.path_table import Match
+from wsgw.invocation import Headers, HttpInvocation, Reply
+from wsgw.live.path_table import NOT_FORWARDED, Match
 from wsgw.live.route_table import LiveHttpStage, LiveRoute
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
@@ -29,6 +29,7 @@ _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOKEN = re.compile(r"[A-Z]{1,32}")
 #: Characters that no URL has as they are (RFC 3986 §2) and that others on the way read in different ways.
 _NOT_IN_TARGETS = ("|", "#")
+_FRAMING = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer"))
 
 
 class _Said(NamedTuple):
@@ -86,7 +87,7 @@ class Requests:
         match = live.paths.find(invocation.method, invocation.rest)
         if match is not None:
             route, invocation.path_parameters = match
-        elif live.default is not None:
+        elif live.default is not None and invocation.method not in NOT_FORWARDED:
             route = live.default
         else:
             self._refuse(invocation, live, live.unmatched, live.not_found(invocation), door)
@@ -152,7 +153,11 @@ class Requests:
         for character in _NOT_IN_TARGETS:
             if character in invocation.rest or character in invocation.raw_query:
                 raise BadRequest(detail="character_not_allowed_in_target")
-        invocation.rest = canonical(invocation.rest)
+        form = canonical(invocation.rest)
+        if form != invocation.rest:
+            invocation.rest = form
+            # A stage or base path needs no encoding, so it stays as it is.
+            invocation.path = canonical(invocation.path)
 
     async def _run(self, invocation: HttpInvocation, live: LiveHttpStage, route: LiveRoute, door: Door) -> None:
         try:
@@ -209,12 +214,13 @@ class Requests:
         if live.settle is not None:
             reply = live.settle(reply, invocation)
         invocation.status = reply.status
-        reply.headers = [*reply.headers, *live.ids(invocation)]
-        if invocation.method == "HEAD" and reply.header("content-length") is not None:
-            # The backend's own: how long the body would be, which only it knows.
-            door.answer(reply_head(reply, None, keep=keep), keep=keep)
+        # The backend's own, in answer to a HEAD: how long the body would be, which only it knows.
+        length = reply.header("content-length") if invocation.is_head else None
+        reply.headers = [*_unframed(reply.headers), *live.ids(invocation)]
+        if length is not None and length.isascii() and length.isdigit() and reply.status not in BODILESS:
+            door.answer(reply_head(reply, f"Content-Length: {length}", keep=keep), keep=keep)
         else:
-            door.answer(reply_bytes(reply, keep=keep, body=invocation.method != "HEAD"), keep=keep)
+            door.answer(reply_bytes(reply, keep=keep, body=not invocation.is_head), keep=keep)
         self._count(invocation, live, reply, metrics)
 
     async def _stream(
@@ -230,13 +236,13 @@ class Requests:
         if live.settle is not None:
             reply = live.settle(reply, invocation)
         invocation.status = reply.status
-        reply.headers = [*reply.headers, *live.ids(invocation)]
+        reply.headers = [*_unframed(reply.headers), *live.ids(invocation)]
         size = stream.length
         chunked = size is None and invocation.protocol != "HTTP/1.0"
         #: Of an HTTP/1.0 client's answer without a length, the end of the connection is the end.
         keep = chunked or size is not None
         framing = f"Content-Length: {size}" if size is not None else "Transfer-Encoding: chunked" if chunked else None
-        if reply.status in BODILESS or invocation.method == "HEAD":
+        if reply.status in BODILESS or invocation.is_head:
             stream.cancel()
             head = reply_head(reply, None if reply.status in BODILESS else framing, keep=keep)
             door.answer(head, keep=keep)
@@ -265,7 +271,16 @@ class Requests:
             metrics.observe_latency(invocation.integration_latency)
         if live.log_line is not None:
             invocation.reply = reply
-            self._access_log.add(live.log_line, invocation)
+            try:
+                self._access_log.add(live.log_line, invocation)
+            except Exception:
+                # The answer is out: whoever tries to word another one would write it behind this one.
+                log.exception("a line of the access log could not be made: request=%s", invocation.request_id)
+
+
+def _unframed(headers: Headers) -> Headers:
+    """`headers` without those that say where the body ends: only the edge knows, and two would be two ends."""
+    return [header for header in headers if header[0].lower() not in _FRAMING]
 
 
 def _rest_of(place: Place[LiveHttpStage]) -> str:
@@ -277,7 +292,7 @@ def _rest_of(place: Place[LiveHttpStage]) -> str:
 def _last_resort(raised: Exception, invocation: HttpInvocation, door: Door) -> None:
     """Answer, although wording the answer has failed: nobody may wait for one that never comes."""
     log.error("an answer could not be made: request=%s", invocation.request_id, exc_info=raised)
-    door.answer(reply_bytes(error_reply(GatewayError()), keep=False, body=invocation.method != "HEAD"), keep=False)
+    door.answer(reply_bytes(error_reply(GatewayError()), keep=False, body=not invocation.is_head), keep=False)
 
 
 def _bug(raised: Exception, invocation: HttpInvocation) -> GatewayError:

@@ -14,9 +14,10 @@ from wsgw.definitions.finding import Finding, Path, error, has_errors
 from wsgw.formats.openapi_http import CORS, INTEGRATIONS, VERSION, http_document
 from wsgw.formats.openapi_ids import slug
 from wsgw.formats.openapi_integration import INTEGRATION
-from wsgw.formats.openapi_paths import BasePathMode
+from wsgw.formats.openapi_paths import VERBS, BasePathMode
 from wsgw.formats.openapi_place import Notes, Place
-from wsgw.formats.openapi_rest import ANY_METHOD, VERBS, rest_document
+from wsgw.formats.openapi_rest import ANY_METHOD, rest_document
+from wsgw.formats.openapi_root import check_members
 
 #: What `${AWS::…}` stands for where nobody says otherwise.
 PSEUDO_PARAMETERS: Mapping[str, str] = {
@@ -87,6 +88,7 @@ def import_openapi(
         info.at("title").error("the API has no name", "add info.title")
     if "paths" not in root:
         root.warn("the document has no paths: the API has nothing to call", "add paths")
+    check_members(root)
     chosen = root.text("x-wsgw-api-id") or slug(name)
     if (protocol or protocol_of(root)) == "HTTP":
         document, places = http_document(root, api_id or chosen, name, basepath)

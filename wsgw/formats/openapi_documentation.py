@@ -47,7 +47,7 @@ class Documentation:
         self._put(root, {"type": "API"}, self._said(root, ("externalDocs",), info=self._said(info, _INFO)))
 
     def parts(self) -> list[dict[str, Any]]:
-        return list(self._parts.values())
+        return [self._parts[key] for key in sorted(self._parts)]
 
     def resource(self, item: Place, path: str) -> None:
         self._put(item, {"type": "RESOURCE", "path": path}, self._said(item, ("summary", "description")))
@@ -65,8 +65,10 @@ class Documentation:
         self._put(body, location, self._said(body, ("description",)))
 
     def response(self, response: Place, path: str, verb: str, status: str) -> None:
-        location = {"type": "RESPONSE", "path": path, "method": verb, "statusCode": status}
-        self._put(response, location, self._said(response, ("description",)))
+        said = self._said(response, ("description",))
+        if said.get("description") != response_description(status):
+            location = {"type": "RESPONSE", "path": path, "method": verb, "statusCode": status}
+            self._put(response, location, said)
 
     def header(self, header: Place, path: str, verb: str, status: str, name: str) -> None:
         location = {"type": "RESPONSE_HEADER", "path": path, "method": verb, "statusCode": status, "name": name}
@@ -89,7 +91,7 @@ class Documentation:
             if isinstance(said, str):
                 try:
                     said = json.loads(said)
-                except ValueError:
+                except (ValueError, RecursionError):
                     properties.warn("this is no JSON object: the part is left out", "write a mapping")
                     continue
             if properties.value is not None and isinstance(said, dict):
@@ -109,6 +111,11 @@ class Documentation:
         if key not in self._parts:
             part_id = made_id(10, "documentation", key)
             self._parts[key] = {"id": part_id, "location": location, "properties": json.dumps(said)}
+
+
+def response_description(status: str) -> str:
+    """What an export says of a response that nobody describes: OpenAPI wants it described."""
+    return f"{status} response"
 
 
 def _key(location: dict[str, str]) -> str:

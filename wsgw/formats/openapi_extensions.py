@@ -10,6 +10,8 @@ from wsgw.formats.openapi_place import Notes, Place
 
 _AWS = "x-amazon-apigateway-"
 _OURS = "x-wsgw-"
+# Whoever wrote one of these asked for a guard, and must not find the API open.
+_GUARDS = frozenset(f"{_AWS}{name}" for name in ("auth", "authorizer", "authtype", "policy"))
 # What stands there is data of the author's, not of the document's.
 _DATA = frozenset({"example", "examples", "default", "enum", "const", "properties"})
 
@@ -42,7 +44,9 @@ def elsewhere(notes: Notes) -> dict[str, Any]:
 
 def report(place: Place, key: str) -> None:
     """Say that the extension `key` at `place` is not known there."""
-    if key.startswith((_AWS, _OURS)):
+    if key in _GUARDS:
+        place.error("this extension guards nothing here", "move it to where it does, or remove it")
+    elif key.startswith((_AWS, _OURS)):
         place.warn("this extension is not known here: it is kept, and has no effect")
     else:
         place.inform("this extension is kept, and has no effect")

@@ -11,9 +11,9 @@ from wsgw.definitions.finding import Path
 from wsgw.formats.openapi_extensions import elsewhere, extended, kept
 from wsgw.formats.openapi_ids import made_id
 from wsgw.formats.openapi_integration import INTEGRATION, http_integration
-from wsgw.formats.openapi_paths import BasePathMode, base_path, placed
+from wsgw.formats.openapi_paths import VERBS, BasePathMode, base_path, check_item, placed
 from wsgw.formats.openapi_place import Place, present
-from wsgw.formats.openapi_rest import ANY_METHOD, VERBS
+from wsgw.formats.openapi_rest import ANY_METHOD
 from wsgw.formats.openapi_root import ENDPOINT, OURS, Places, tags_of
 from wsgw.formats.openapi_security import Security
 from wsgw.formats.openapi_stages import http_stages
@@ -95,6 +95,7 @@ class _Routes:
                 self._item(path if path == _DEFAULT else placed(path, prefix, base), item)
 
     def _item(self, path: str, item: Place) -> None:
+        check_item(item)
         extensions = kept(item, (ANY_METHOD,))
         if "trace" in item:
             item.at("trace").warn("HTTP APIs have no TRACE routes: it is left out")
@@ -116,8 +117,8 @@ class _Routes:
     def _route(self, key: str, operation: Place, item_extensions: dict[str, Any]) -> None:
         guard = self.security.guard(operation, self._root)
         if guard.api_key_required:
-            operation.at("security").warn("HTTP APIs have no API keys: this requirement guards nothing", "remove it")
-            guard = guard._replace(api_key_required=False, written=operation.at("security").value)
+            operation.at("security").warn("HTTP APIs have no API keys: API Gateway guards nothing by this", "remove it")
+            guard = guard._replace(written=operation.at("security").value)
         for name in _INFO:
             if name in operation:
                 operation.at(name).inform("it has no effect in an HTTP API")
@@ -143,10 +144,8 @@ class _Routes:
         at: Path = (*self._api, "routes", key)
         self._places[at] = operation.path
         self._places[(*at, "integration")] = place.path
-        self._places[(*at, "authorizationType")] = (
-            *(operation.path if "security" in operation else ()),
-            "security",
-        )
+        security = (*(operation.path if "security" in operation else ()), "security")
+        self._places |= {(*at, "authorizationType"): security, (*at, "apiKeyRequired"): security}
 
     def _integration(self, place: Place) -> str | None:
         """The id of the integration at `place`; routes that refer to the same one share it."""

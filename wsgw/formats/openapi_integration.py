@@ -71,12 +71,12 @@ def rest_integration(place: Place, resource: dict[str, Any], verb: str) -> dict[
     owner = f" of resource '{resource['path']}' and method '{verb}'"
     target = _target(place, kind)
     has_connection = kind in ("HTTP", "HTTP_PROXY")
-    tls = place.at("tlsConfig")
+    tls = _tls(place, "insecureSkipVerification")
     return {
         "type": kind,
         **target,
-        **({"connectionType": place.choice("connectionType", _CONNECTIONS) or "INTERNET"} if has_connection else {}),
         **present(
+            connectionType=place.choice("connectionType", _CONNECTIONS) or ("INTERNET" if has_connection else None),
             connectionId=place.text("connectionId"),
             credentials=place.text("credentials"),
             requestParameters=place.text_map("requestParameters", owner),
@@ -107,7 +107,7 @@ def http_integration(place: Place) -> dict[str, Any] | None:
     if kind is None:
         return None
     subtype = place.text("integrationSubtype")
-    tls = place.at("tlsConfig")
+    tls = _tls(place, "serverNameToVerify")
     statuses = place.at("responseParameters")
     return {
         "integrationType": kind,
@@ -125,6 +125,13 @@ def http_integration(place: Place) -> dict[str, Any] | None:
         ),
         **_unknown(place, _HTTP_MEMBERS, _HTTP_SILENT),
     }
+
+
+def _tls(place: Place, member: str) -> Place:
+    tls = place.at("tlsConfig")
+    if tls.value is not None and tls.is_mapping():
+        tls.has_only((member,), "the tlsConfig of this kind of API")
+    return tls
 
 
 def _type(place: Place, known: frozenset[str]) -> str | None:
@@ -159,6 +166,7 @@ def _responses(place: Place, owner: str) -> dict[str, dict[str, Any]]:
     for pattern, response in place.members():
         if not response.is_mapping():
             continue
+        response.has_only(_RESPONSE_MEMBERS, "an integration response")
         status = response.text("statusCode")
         if status is None:
             status = pattern if pattern.isdecimal() else "200"

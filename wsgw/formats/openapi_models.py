@@ -62,9 +62,25 @@ class Models:
     def with_defaults(self) -> list[dict[str, Any]]:
         """All models, with the two that every API has."""
         for name, default in DEFAULT_MODELS.items():
-            if name not in self.models:
+            if name in self.models:
+                self.models[name] = self.models.pop(name)
+            else:
                 self._put(name, default["schema"], default["description"])
         return list(self.models.values())
+
+    def renamed(self, value: Any) -> Any:
+        """`value`, a part of the document, with its references to schemas under the names that their models have."""
+        if isinstance(value, dict):
+            return {
+                key: self._renamed(member) if key == "$ref" and isinstance(member, str) else self.renamed(member)
+                for key, member in value.items()
+            }
+        return [self.renamed(member) for member in value] if isinstance(value, list) else value
+
+    def _renamed(self, reference: str) -> str:
+        key, inside = self._split(reference)
+        head = "/".join(("#", *map(str, self._section.path)))
+        return f"{head}/{self._names[key]}{inside}" if key in self._names else reference
 
     def model_of(self, schema: Place) -> str | None:
         """The name of the model for a schema in a body or an answer; one is made for what is written out there."""
@@ -82,7 +98,7 @@ class Models:
         name = f"MODEL{digest[:6]}"
         if name not in self.models:
             self.places[name] = schema
-            self._put(name, made)
+            self._put(name, made, _described(made))
         return name
 
     def _name(self, key: str, place: Place) -> None:
@@ -119,8 +135,12 @@ class Models:
             schema = self._draft_4(place)
         else:
             return
-        description = schema.get("description")
-        self._put(name, schema, description if isinstance(description, str) else None)
+        default = DEFAULT_MODELS.get(name)
+        if default is not None and _bare(schema) == _bare(default["schema"]):
+            # As an export writes those that every API has.
+            self._put(name, default["schema"], default["description"])
+        else:
+            self._put(name, schema, _described(schema))
 
     def _put(self, name: str, schema: Schema, description: str | None = None) -> None:
         self.models[name] = {
@@ -179,3 +199,12 @@ class Models:
             return reason is not None
         member.warn(f"{key!r} is left out: {reason}")
         return True
+
+
+def _bare(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "$schema"}
+
+
+def _described(schema: Any) -> str | None:
+    description = schema.get("description")
+    return description if isinstance(description, str) else None

@@ -12,6 +12,14 @@ from wsgw.formats.openapi_place import Place
 
 BasePathMode = Literal["ignore", "prepend", "split"]
 
+VERBS = ("get", "put", "post", "delete", "options", "head", "patch")
+_ITEM = frozenset({*VERBS, "trace", "$ref", "summary", "description", "servers", "parameters", "security"})
+_OPERATION = frozenset(
+    {
+        *("tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody", "responses"),
+        *("callbacks", "deprecated", "security", "servers", "consumes", "produces", "schemes", "$ref"),
+    }
+)
 _SEGMENT = re.compile(r"[A-Za-z0-9_.,:-]+|\{[A-Za-z0-9_.,:-]+\+?\}")
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
@@ -62,6 +70,18 @@ def _filled(server: Place) -> str:
         return str(variable.get("default", "")) if isinstance(variable, dict) else ""
 
     return _VARIABLE.sub(default, url)
+
+
+def check_item(item: Place) -> None:
+    """What a path item has that it cannot have; an error where that was to guard its operations."""
+    if "security" in item:
+        item.at("security").error("a path has no guard of its own: this would guard nothing", "move it to each operation")
+    item.has_only(_ITEM, "a path")
+    for key in (*VERBS, "trace"):
+        operation = item.at(key)
+        if "$ref" in operation:
+            operation.at("$ref").error("an operation is not read by reference", "write it out, or refer to the whole path")
+        operation.has_only(_OPERATION, "an operation")
 
 
 class Tree:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -10,6 +12,10 @@ import msgspec
 from wsgw.definitions.finding import Finding, Path, error, pointer, warning
 
 _MOST_HOPS = 32
+_INDEX = re.compile(r"[0-9]{1,9}")
+_BESIDE_REFERENCE = frozenset({"$ref", "summary", "description"})
+# An operation of a path item, or what guards one.
+_CALLED = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "security"})
 _NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
@@ -22,6 +28,8 @@ class Notes:
         self.info: list[Finding] = []
         #: Extensions that were read, or kept where they belong.
         self.read: set[Path] = set()
+        #: What is kept as a whole, with the extensions in it.
+        self.kept: set[Path] = set()
 
 
 class Place:
@@ -151,6 +159,14 @@ class Place:
         self.at(key).error(f"{text[:100]!r} is not known here", f"known are {', '.join(sorted(known)).lower()}")
         return None
 
+    def has_only(self, known: Collection[str], what: str) -> None:
+        """Warn of each member that is not `known` of `what`; extensions (`x-…`) are a matter of their own."""
+        for key in self.value if isinstance(self.value, dict) else ():
+            if key not in known and not key.startswith("x-"):
+                near = get_close_matches(key, known, 1)
+                remedy = f"did you mean {near[0]!r}?" if near else ""
+                self.at(key).warn(f"{what} has no member {key[:100]!r}: it is left out", remedy)
+
     def resolved(self) -> Place:
         """This, or what its `$ref` leads to in the document; the value None, and an error, where that is nothing."""
         place = self
@@ -162,15 +178,25 @@ class Place:
             if path is None:
                 place.at("$ref").error("only references into this document are followed, as #/components/…")
                 return Place(None, place.path, self.notes)
+            place._beside_reference()
             found = Place(self.notes.document, (), self.notes)
             for part in path:
-                found = found.at(int(part) if isinstance(found.value, list) and part.isdecimal() else part)
+                found = found.at(int(part) if isinstance(found.value, list) and _INDEX.fullmatch(part) else part)
             if found.value is None:
                 place.at("$ref").error(f"there is no {reference[:200]}")
                 return Place(None, place.path, self.notes)
             place = found
         self.at("$ref").error("this reference leads in a circle")
         return Place(None, self.path, self.notes)
+
+    def _beside_reference(self) -> None:
+        """What stands beside a `$ref` has no effect; an error where that is what is called, or guards it."""
+        for key in self.value.keys() - _BESIDE_REFERENCE:
+            place = self.at(key)
+            if key.startswith("x-amazon-apigateway-") or key in _CALLED:
+                place.error("what stands beside a $ref is not read", "move it to where the $ref leads, or write that out")
+            elif not key.startswith("x-"):
+                place.warn("what stands beside a $ref is not read: it is left out")
 
     def _typed(self, kind: type[Any], wanted: str) -> Any:
         if self.value is None or isinstance(self.value, kind):

@@ -13,7 +13,7 @@ from wsgw.formats.openapi_extensions import elsewhere, extended, kept
 from wsgw.formats.openapi_integration import INTEGRATION
 from wsgw.formats.openapi_method import Shared, method_of
 from wsgw.formats.openapi_models import Models
-from wsgw.formats.openapi_paths import BasePathMode, Tree, base_path, placed
+from wsgw.formats.openapi_paths import VERBS, BasePathMode, Tree, base_path, check_item, placed
 from wsgw.formats.openapi_place import Place
 from wsgw.formats.openapi_root import (
     BINARY,
@@ -33,7 +33,6 @@ from wsgw.formats.openapi_security import Security
 from wsgw.formats.openapi_stages import rest_stages
 
 ANY_METHOD = "x-amazon-apigateway-any-method"
-VERBS = ("get", "put", "post", "delete", "options", "head", "patch")
 
 
 def rest_document(
@@ -107,6 +106,7 @@ def _resources(root: Place, base: BasePathMode, shared: Shared, places: Places) 
         item = item.resolved()
         if item.value is None or not item.is_mapping():
             continue
+        check_item(item)
         shared.documentation.resource(item, resource["path"])
         if "trace" in item:
             item.at("trace").warn("API Gateway has no TRACE methods: it is left out")

@@ -34,6 +34,12 @@ ROOT = OURS | {
     _ACCESS_MODE,
     DOCUMENTATION,
 }
+_EVERY_ROOT = frozenset({"info", "paths", "security", "tags", "externalDocs"})
+_OPENAPI_ROOT = _EVERY_ROOT | {"openapi", "jsonSchemaDialect", "servers", "components", "webhooks"}
+_SWAGGER_ROOT = _EVERY_ROOT | {
+    *("swagger", "host", "basePath", "schemes", "consumes", "produces"),
+    *("definitions", "parameters", "responses", "securityDefinitions"),
+}
 _MOST_COMPRESSION = 10_485_760
 _GATEWAY_RESPONSES = frozenset(
     {
@@ -83,6 +89,11 @@ def root_members(root: Place) -> dict[str, Any]:
     }
 
 
+def check_members(root: Place) -> None:
+    """Warn of members that the root of a document does not have: a guard with a slip in its name guards nothing."""
+    root.has_only(_SWAGGER_ROOT if "swagger" in root else _OPENAPI_ROOT, "a document")
+
+
 def tags_of(root: Place) -> dict[str, str]:
     """The API's tags: those of the document's that have a value."""
     tags = {}
@@ -93,6 +104,8 @@ def tags_of(root: Place) -> dict[str, str]:
 
 
 def validators_of(place: Place) -> list[dict[str, Any]]:
+    for _, validator in place.members():
+        validator.has_only(("validateRequestBody", "validateRequestParameters"), "a request validator")
     return [
         {
             "id": made_id(6, "validator", name),
@@ -113,6 +126,7 @@ def gateway_responses_of(place: Place, places: Places, at: Path) -> list[dict[st
             continue
         if not response.is_mapping():
             continue
+        response.has_only(("statusCode", "responseParameters", "responseTemplates"), "a gateway response")
         places[(*at, "gatewayResponses", name.upper())] = response.path
         responses.append(
             {
@@ -133,7 +147,7 @@ def _policy(place: Place) -> str | None:
     if isinstance(policy, str):
         try:
             policy = json.loads(policy)
-        except ValueError:
+        except (ValueError, RecursionError):
             policy = None
     if not isinstance(policy, dict):
         # An error: whoever wrote a policy must not find the API open.

@@ -13,20 +13,18 @@ _AUTHORIZER, _AUTHTYPE = "x-amazon-apigateway-authorizer", "x-amazon-apigateway-
 _REST_TYPES = frozenset({"TOKEN", "REQUEST", "COGNITO_USER_POOLS"})
 _HTTP_TYPES = frozenset({"JWT", "REQUEST"})
 _MOST_TTL = 3_600
-_MEMBERS = frozenset(
+_SHARED_MEMBERS = frozenset(
     {
         "type",
         "authorizerUri",
         "authorizerCredentials",
-        "authorizerPayloadFormatVersion",
-        "enableSimpleResponses",
         "identitySource",
-        "jwtConfiguration",
         "identityValidationExpression",
         "authorizerResultTtlInSeconds",
-        "providerARNs",
     }
 )
+_REST_MEMBERS = frozenset({"providerARNs"})
+_HTTP_MEMBERS = frozenset({"authorizerPayloadFormatVersion", "enableSimpleResponses", "jwtConfiguration"})
 
 
 class Guard(NamedTuple):
@@ -56,6 +54,7 @@ class Security:
         self._kinds: dict[str, str] = {}  # scheme name: API_KEY, AWS_IAM, an authorizer's type, "" for none of these
         self.authorizers: list[dict[str, Any]] = []
         self._ids: dict[str, str] = {}
+        self._unguarded: set[str] = set()  # schemes that ask API Gateway for a check and say not by whom
         #: Schemes without an authorizer, as written: an export needs them.
         self.others: dict[str, Any] = {}
         for name, scheme in schemes.members():
@@ -74,11 +73,16 @@ class Security:
         return found
 
     def _auth(self, operation: Place) -> str | None:
-        """What the extension of an operation says."""
+        """What the extension of an operation, or of a scheme, says."""
         if _AUTH not in operation or not (auth := operation.at(_AUTH)).is_mapping():
             return None
-        if auth.at("type").value is None:
+        kind = auth.at("type")
+        if kind.value is None:
             auth.error("the type is missing", "add it, as type: AWS_IAM")
+        elif not isinstance(kind.value, str):
+            # An error, where any other text of a wrong type is left out: it would leave open who may call.
+            kind.error("this must be a text", "write AWS_IAM or NONE")
+            return None
         return auth.choice("type", frozenset({"AWS_IAM", "NONE"}))
 
     def _required(self, owner: Place) -> Guard:
@@ -98,6 +102,9 @@ class Security:
             scopes.error(f"there is no security scheme {name[:100]!r}", f"known are {', '.join(self._kinds) or 'none'}")
         elif kind == "API_KEY":
             return guard._replace(api_key_required=True)
+        elif name in self._unguarded:
+            message = f"{name[:100]!r} has an {_AUTHTYPE} and no authorizer: nothing would guard this"
+            scopes.error(message, f"give the scheme an {_AUTHORIZER}")
         elif kind == "":
             scopes.warn(
                 f"API Gateway does not know how to check {name[:100]!r}: this requirement guards nothing",
@@ -125,6 +132,10 @@ class Security:
             return "AWS_IAM"
         if scheme.text("type") == "apiKey" and (scheme.text("name") or "").lower() == "x-api-key":
             return "API_KEY"
+        if _AUTH in scheme and self._auth(scheme) == "AWS_IAM":
+            return "AWS_IAM"
+        if _AUTHTYPE in scheme:
+            self._unguarded.add(name)
         return ""
 
     def _authorizer(self, name: str, scheme: Place, authtype: str | None) -> str:
@@ -140,9 +151,13 @@ class Security:
         identity = {"authorizerId" if self._is_http else "id": self._ids[name]}
         header = f"method.request.header.{scheme.text('name') or 'Authorization'}"
         made = self._http(place, kind) if self._is_http else self._rest(place, kind, header, authtype)
-        unknown = {key: value for key, value in place.value.items() if key not in _MEMBERS}
+        own, others = (_HTTP_MEMBERS, _REST_MEMBERS) if self._is_http else (_REST_MEMBERS, _HTTP_MEMBERS)
+        unknown = {key: value for key, value in place.value.items() if key not in own | _SHARED_MEMBERS}
         for key in unknown:
-            place.at(key).warn("an authorizer has no such member: it is kept, and has no effect")
+            if key in others:
+                place.at(key).inform("an authorizer of this kind of API does not have it: it is kept")
+            else:
+                place.at(key).warn("an authorizer has no such member: it is kept, and has no effect")
         written = {key: value for key, value in scheme.value.items() if key != _AUTHORIZER}
         kept(scheme, (_AUTHORIZER, _AUTHTYPE))
         made = {**identity, "name": name, **made, **extended(members=unknown, securityScheme=written)}

@@ -43,8 +43,7 @@ def _entries(root: Place, kind: type[T], places: dict[Path, Path], api: Path) ->
     for fault in _shape(kind).findings(extension.value):
         place = extension
         for part in fault.path:
-            # The check gives a key of digits as a number.
-            place = place.at(str(part) if isinstance(place.value, dict) else part)
+            place = place.at(part)
         place.error(fault.message, fault.remedy)
         spoiled.add(str(place.path[1]) if fault.path else "")
     entries: dict[str, T] = {}

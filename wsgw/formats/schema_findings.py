@@ -10,10 +10,12 @@ from difflib import get_close_matches
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
 from wsgw.definitions.finding import Finding, Path, error
 
+_MARK = "\0"
 _TYPES = {
     "string": "text",
     "object": "a mapping",
@@ -34,7 +36,8 @@ class ShapeCheck:
 
     def findings(self, document: Any) -> list[Finding]:
         """All that is wrong with the shape of `document`, in document order of the paths."""
-        found = [finding for fault in self._validator.iter_errors(document) for finding in self._worded(fault)]
+        faults = self._validator.iter_errors(_marked(document))
+        found = [_unmarked(finding) for fault in faults for finding in self._worded(fault)]
         return list(dict.fromkeys(found))
 
     def _worded(self, fault: ValidationError) -> Iterator[Finding]:
@@ -104,6 +107,22 @@ class ShapeCheck:
         for step in schema_path[:-1]:
             part = part[step]
         return part
+
+
+def _marked(value: Any) -> Any:
+    """`value` with a mark before keys that a fault's path would give as numbers, or leave out where they are empty."""
+    if isinstance(value, dict):
+        return {_MARK + key if _needs_mark(key) else key: _marked(member) for key, member in value.items()}
+    return [_marked(member) for member in value] if isinstance(value, list) else value
+
+
+def _needs_mark(key: Any) -> bool:
+    return isinstance(key, str) and (not key or key[0] == _MARK or key[0] in "+-0123456789")
+
+
+def _unmarked(finding: Finding) -> Finding:
+    path = tuple(part.removeprefix(_MARK) if isinstance(part, str) else part for part in finding.path)
+    return finding if path == finding.path else msgspec.structs.replace(finding, path=path)
 
 
 def _wrong_type(path: Path, expected: list[str], value: Any) -> Finding:

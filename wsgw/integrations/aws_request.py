@@ -147,7 +147,7 @@ def _query_action(
 
 
 def _headers(request: IntegrationRequest) -> Headers:
-    """The mapped headers, those that are made once (`lines`) included, and a Content-Type where a body is possible."""
+    """The mapped headers, those that are made once (`lines`) included, Accept, and a Content-Type where a body is possible."""
     headers = [(name, value) for name, value in request.headers if name.lower() not in _OURS]
     if request.lines:
         known = {name.lower() for name, _ in headers}
@@ -157,6 +157,9 @@ def _headers(request: IntegrationRequest) -> Headers:
                 headers.append((name, value.strip()))
     if request.method not in ("GET", "HEAD", "DELETE") and _header(headers, "content-type") is None:
         headers.append(("Content-Type", "application/json"))
+    if _header(headers, "accept") is None:
+        # Services of the query protocol answer in XML otherwise.
+        headers.append(("Accept", "application/json"))
     return headers
 
 

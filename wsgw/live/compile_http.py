@@ -49,6 +49,8 @@ def compile_http_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live = LiveHttpStage()
     live.api_id = api.id
     live.api_tag = api_tag(api.id)
+    live.account_id = parts.settings.account_id
+    live.deployment_id = ""
     live.stage = stage.name
     live.stage_variables = stage.variables
     live.limits = stage.limits

@@ -15,6 +15,8 @@ _NOTHING: Mapping[str, str] = {}
 ANY = "ANY"
 #: What ANY stands for in a REST API; TRACE, CONNECT and made-up methods find nothing there.
 _REST_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+#: With TRACE a backend would send back what the gateway has told it alone; CONNECT asks for a tunnel.
+NOT_FORWARDED = frozenset(("CONNECT", "TRACE"))
 #: Paths that were asked for and are known again: how many, and how long each may be.
 _MOST_KNOWN = 1_024
 _LONGEST_KNOWN = 128
@@ -74,6 +76,8 @@ class PathTable:
         return found
 
     def _find(self, method: str, path: str) -> Match | None:
+        if method in NOT_FORWARDED:
+            return None
         if self._rest:
             if method not in _REST_METHODS:
                 return None

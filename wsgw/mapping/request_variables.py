@@ -98,7 +98,7 @@ def _base_path(invocation: HttpInvocation) -> Value:
 def _response_length(invocation: HttpInvocation) -> Value:
     """Bytes of the answer's body as far as they are known: a stream may not say how long it is."""
     reply = invocation.reply
-    if reply is None or invocation.method == "HEAD":
+    if reply is None or invocation.is_head:
         return 0
     announced = reply.stream.length if reply.stream is not None else None
     return len(reply.body) if announced is None else announced
@@ -135,6 +135,16 @@ def _validity_reader(part: str) -> Reader:
     return read
 
 
+def _endpoint_reader(*names: str) -> Reader:
+    """Reads the header of the answer that an AWS service names its own request in."""
+
+    def read(invocation: HttpInvocation) -> Value:
+        reply = invocation.reply
+        return None if reply is None else next(filter(None, map(reply.header, names)), None)
+
+    return read
+
+
 _REQUEST: Final[Mapping[str, Reader]] = {
     **COMMON,
     "accountId": attrgetter("site.account_id"),
@@ -167,6 +177,7 @@ REST_READERS: Final[Mapping[str, Reader]] = {
 }
 HTTP_READERS: Final[Mapping[str, Reader]] = {
     **_REQUEST,
-    "awsEndpointRequestId2": nothing,
+    "awsEndpointRequestId": _endpoint_reader("x-amzn-requestid", "x-amz-request-id"),
+    "awsEndpointRequestId2": _endpoint_reader("x-amz-id-2"),
     "dataProcessed": _data_processed,
 }

@@ -1,0 +1,82 @@
+"""What the examples' READMEs show is what happens: both processes as a stranger starts them, every command run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.ports import free_port
+from tests.harness.serving import serving
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+#: The file that is the service behind each, and the ports that it and the definition name.
+SERVICES = {"pets": ("backend.py", ["8091"]), "two-services": ("services.py", ["8091", "8092"])}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine: apt-get install curl"),
+]
+
+
+@contextlib.asynccontextmanager
+async def running(file: Path, port: str) -> AsyncIterator[None]:
+    """`python FILE`, as soon as it listens on `port`; ended in the end."""
+    process = await asyncio.create_subprocess_exec(sys.executable, str(file), stdout=asyncio.subprocess.DEVNULL)
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", int(port))
+                except OSError:
+                    await asyncio.sleep(0.05)
+                else:
+                    writer.close()
+                    break
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def commands(readme: str) -> Iterator[tuple[list[str], str]]:
+    """The words of each curl command that `readme` shows, with what it prints."""
+    for block in re.findall(r"```console\n(.*?)```", readme, re.DOTALL):
+        for shown in block.split("$ curl ")[1:]:
+            command, _, printed = shown.partition("\n")
+            yield ["curl", *shlex.split(command)], printed.rstrip("\n")
+
+
+@pytest.mark.parametrize("example", SERVICES)
+async def test_every_command_prints_what_the_readme_shows(example: str, tmp_path: Path):
+    service, ports = SERVICES[example]
+    free = {port: str(free_port()) for port in ports}
+    for name in (service, "wsgw.yaml"):
+        text = (EXAMPLES / example / name).read_text()
+        for port, own in free.items():
+            assert port in text
+            text = text.replace(port, own)
+        (tmp_path / name).write_text(text)
+    shown = list(commands((EXAMPLES / example / "README.md").read_text()))
+    assert len(shown) >= 7
+    async with running(tmp_path / service, free[ports[0]]), serving(tmp_path / "wsgw.yaml") as served:
+        for words, printed in shown:
+            here = [word.replace("http://127.0.0.1:8080", served.ready["data"]) for word in words]
+            curl = await asyncio.create_subprocess_exec(*here, "-s", stdout=asyncio.subprocess.PIPE)
+            got, _ = await curl.communicate()
+            assert re.fullmatch(re.escape(printed).replace("…", ".+"), got.decode().rstrip("\n")), (words, got)
+
+
+@pytest.mark.parametrize("example", SERVICES)
+def test_the_readme_starts_what_is_there(example: str):
+    readme = (EXAMPLES / example / "README.md").read_text()
+    for file in (SERVICES[example][0], "wsgw.yaml"):
+        assert f" examples/{example}/{file} " in readme
+        assert (EXAMPLES / example / file).is_file()
