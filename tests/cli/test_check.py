@@ -197,3 +197,29 @@ def test_what_has_no_effect_is_said(run):
     result = run(file=text)
     assert result.output.startswith("file:5: warning: apis.c.stages.p.tracingEnabled: traces are not recorded")
     assert result.exit_code == 0
+
+
+def test_a_domain_name_leads_to_the_stage_that_no_path_can_name(tmp_path: Path):
+    """An HTTP API that names no stage has `$default`."""
+    file = tmp_path / "wsgw.yaml"
+    routes = "{$default: 'http://localhost:9/'}"
+    file.write_text(
+        f"apis:\n  shop: {{protocol: HTTP, routes: {routes}}}\n  pets: {{protocol: REST, routes: {{GET /: 'http://h'}}}}\n"
+        "domainNames:\n  a.example: {mappings: {/: shop, pets: pets}}\n"
+    )
+    (domain,) = read_definitions([file], {}).domain_names
+    assert [mapping.stage for mapping in domain.mappings] == ["$default", ""]
+    (domain,) = read_definitions([file], {}, stage="dev").domain_names
+    assert [mapping.stage for mapping in domain.mappings] == ["", ""]
+
+
+@pytest.mark.parametrize("protocol", ["REST", "WEBSOCKET"])
+@pytest.mark.parametrize("deep", [99, 300, 990, 1030])
+def test_a_schema_that_is_nested_too_deep_is_a_finding(run, protocol: str, deep: int):
+    schema = '{"items":' * deep + "{}" + "}" * deep
+    selection = "routeSelectionExpression: $request.body.action\n    " if protocol == "WEBSOCKET" else ""
+    routes = "GET /" if protocol == "REST" else "$default"
+    text = f"apis:\n  a:\n    protocol: {protocol}\n    {selection}routes: {{{routes}: 'http://h/'}}\n"
+    result = run(f=f"{text}    models:\n      M: {{schema: '{schema}'}}\n")
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert ("error: apis.a.models.M.schema: " in result.output) == (deep > 99)

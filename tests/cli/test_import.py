@@ -278,6 +278,17 @@ async def test_an_api_that_a_domain_name_leads_to_is_not_deleted(where: tuple[st
     assert list((await stored(where)).apis) == ["shop"]
 
 
+async def test_a_domain_name_may_lead_to_an_api_that_is_stored(where: tuple[str, str], written):
+    await wsgw("import", written(PETS), *where)
+    another = written("domainNames:\n  b.example: {mappings: {/: pets/prod}}\n", "b.yaml")
+    result = await wsgw("import", another, *where)
+    assert (result.exit_code, result.output.rpartition(" (")[0]) == (0, "stored domain name b.example")
+    gone = await wsgw("import", another, "--delete", "pets", "--delete", "api.example", *where)
+    assert (gone.exit_code, gone.output.splitlines()[-1]) == (1, "wsgw: nothing was stored")
+    wrong = await wsgw("import", written("domainNames:\n  c.example: {mappings: {/: pets/dev}}\n", "c.yaml"), *where)
+    assert (wrong.exit_code, wrong.output.splitlines()[-1]) == (1, "wsgw: nothing was stored")
+
+
 async def test_a_stored_domain_name_that_is_none_is_a_finding():
     documents = MemoryDocuments()
     await documents.write("domainName", {"api.example": b"{}"})

@@ -79,3 +79,12 @@ def test_an_api_that_nothing_leads_to_is_warned_of():
     ]
     domain = DomainName(name="a.example", mappings=(ApiMapping(api_id="shop", stage="$default"),))
     assert check_domains([domain], [api]) == []
+
+
+def test_a_name_that_is_there_twice_is_an_error_whatever_its_case():
+    domains = {"a.example": {"mappings": {"/": "shop/$default"}}, "A.Example": {"mappings": {"/": "pets/prod"}}}
+    parsed = parse(json.dumps({"apis": APIS, "domainNames": domains}).encode(), "f", {})
+    apis = [freeze(document) for document in parsed.documents]
+    assert [one.message for one in check_domains(parsed.domain_names, apis)] == [
+        "it is there twice: names have no case"
+    ]

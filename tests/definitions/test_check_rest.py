@@ -136,6 +136,11 @@ WRONG = [
         "backend)",
     ),
     (
+        method(authorizationScopes=["pets"]),
+        f"error: {AT}.authorizationScopes: scopes without an authorizer: nothing would check them (remove them, and "
+        "decide in the backend)",
+    ),
+    (
         {"policy": {"Statement": []}},
         "error: policy: resource policies are not served by this version (remove it, and guard the gateway's address)",
     ),

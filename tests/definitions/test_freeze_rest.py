@@ -228,6 +228,7 @@ def test_an_api_that_names_no_stage_gets_one():
 BROKEN = [
     ({"policy": "[1]"}, ("policy",), "no JSON object"),
     ({"policy": "{"}, ("policy",), "no JSON object"),
+    ({"policy": ""}, ("policy",), "no JSON object"),
     ({"models": [{**model("Pet", 1), "schema": "{"}]}, ("models", "Pet", "schema"), "no JSON object"),
     ({"models": [model("Pet", 3)]}, ("models", "Pet", "schema"), "no JSON object"),
     ({"requestValidators": []}, ("routes", "GET /{id}", "requestValidator"), "no request validator 'v1'"),
@@ -238,6 +239,19 @@ BROKEN = [
     ),
     ({"models": [model("Pet", {"$ref": "#/definitions/x"})]}, ("models", "Pet", "schema"), "#/definitions/x"),
     ({"models": [model("Pet", {"$ref": "http://h/x.json"})]}, ("models", "Pet", "schema"), "http://h/x.json"),
+    *(
+        (
+            {"models": [model("Pet", {"enum": [1], "not": {"$ref": f"#/enum/{index}"}})]},
+            ("models", "Pet", "schema"),
+            "#/enum",
+        )
+        for index in ("1", "\u00b2", "9" * 5000)
+    ),
+    (
+        {"models": [{**model("Pet", {}), "schema": '{"items":' * 1000 + "{}" + "}" * 1000}]},
+        ("models", "Pet", "schema"),
+        "nested more than 100 deep",
+    ),
 ]
 
 

@@ -154,11 +154,12 @@ def test_unknown_extensions_are_reported_and_kept():
         "x-amazon-apigateway-nope": {"deep": [5]},
         "x-amazon-apigateway-cors": {"maxAge": 1},
     }
-    assert extensions["extensionsAt"] == {"/paths/~1pets/get/parameters/0/x-amazon-apigateway-nope": 3}
+    assert "extensionsAt" not in extensions
     pets = next(one for one in imported.document["resources"] if one["path"] == "/pets")
     assert pets["x-wsgw"]["extensions"] == {"x-amazon-apigateway-nope": 4}
     method = pets["resourceMethods"]["GET"]
     assert method["x-wsgw"]["extensions"] == {"x-amazon-apigateway-nope": 1, "x-vendor": 2}
+    assert method["x-wsgw"]["parameters"] == {"method.request.querystring.a": {"x-amazon-apigateway-nope": 3}}
 
 
 @pytest.mark.parametrize("protocol", ["REST", "HTTP"])
@@ -300,3 +301,53 @@ def test_each_part_of_an_api_is_found_again_in_the_document(document, path, poin
     parsed = parse(json.dumps(document).encode(), "pets.json", {})
     assert parsed.documents, parsed.findings
     assert parsed.placed(error(("apis", "pet-store", *path), "no")).pointer == pointer
+
+
+INTEGRATION = "x-amazon-apigateway-integration"
+MISREAD = [
+    ({"hots": "a"}, "/hots"),
+    ({"paths": {"/": {"GET": operation()}}}, "/paths/~1/GET"),
+    ({"paths": {"/": {"get": operation(oprationId="a")}}}, "/paths/~1/get/oprationId"),
+    ({"paths": {"/": {"get": operation({**PROXY, "tlsConfig": {"insecureSkipVerify": True}})}}}, "insecureSkipVerify"),
+    (
+        {"paths": {"/": {"get": operation({**PROXY, "responses": {"default": {"responseTemplate": {}}}})}}},
+        "/responses/default/responseTemplate",
+    ),
+    ({"x-amazon-apigateway-request-validators": {"all": {"validateBody": True}}}, "/all/validateBody"),
+    ({"x-amazon-apigateway-gateway-responses": {"DEFAULT_4XX": {"status": 4}}}, "/DEFAULT_4XX/status"),
+    (
+        {
+            "paths": {"/": {"get": operation(parameters=[{"$ref": "#/components/parameters/a", "required": True}])}},
+            "components": {"parameters": {"a": {"name": "a", "in": "query"}}},
+        },
+        "/paths/~1/get/parameters/0/required",
+    ),
+]
+
+
+@pytest.mark.parametrize(("members", "pointer"), MISREAD, ids=[pointer for _, pointer in MISREAD])
+def test_a_member_that_nobody_reads_is_a_warning(members, pointer):
+    imported = import_openapi({**openapi(), **members})
+    assert imported.document is not None
+    assert [one.pointer for one in imported.warnings if one.pointer.endswith(pointer)]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"x-amazon-apigateway-policy": "[" * 100_000},
+        {
+            "x-amazon-apigateway-documentation": {
+                "documentationParts": [{"location": {"type": "API"}, "properties": "[" * 100_000}]
+            }
+        },
+        {
+            "tags": [{"name": "a"}],
+            "paths": {"/": {"parameters": [{"$ref": f"#/tags/{'9' * 5000}"}], "get": operation()}},
+        },
+        {"tags": [{"name": "a"}], "paths": {"/": {"parameters": [{"$ref": "#/tags/\u00b2"}], "get": operation()}}},
+    ],
+    ids=["deep-policy", "deep-documentation", "long-index", "superscript-index"],
+)
+def test_what_python_cannot_take_is_a_finding(members):
+    assert import_openapi({**openapi(), **members}).findings

@@ -69,6 +69,7 @@ def test_the_members_of_the_api_are_taken_from_the_document():
         "requestValidators": [],
         "gatewayResponses": [],
         "stages": [],
+        "x-wsgw": {"tags": [{"name": "only said"}]},
     }
 
 

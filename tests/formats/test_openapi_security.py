@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from tests.formats.openapi_documents import http_api, openapi, operation, swagger
+from wsgw.definitions.check import check
+from wsgw.definitions.freeze import freeze
 from wsgw.formats.openapi import Imported, import_openapi
 
-AUTHORIZER = "x-amazon-apigateway-authorizer"
+AUTHORIZER, TYPE = "x-amazon-apigateway-authorizer", "x-amazon-apigateway-authtype"
 API_KEY = {"type": "apiKey", "name": "x-api-key", "in": "header"}
 IAM = {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}
 REQUEST = {
@@ -130,13 +132,64 @@ def test_a_requirement_that_is_none_is_an_error(security):
 
 
 @pytest.mark.parametrize(
-    "members", [{"security": None}, {"x-amazon-apigateway-auth": None}, {"x-amazon-apigateway-auth": {}}]
+    "members",
+    [
+        {"security": None},
+        {"x-amazon-apigateway-auth": None},
+        {"x-amazon-apigateway-auth": {}},
+        {"x-amazon-apigateway-auth": {"type": ["AWS_IAM"]}},
+        {"x-amazon-apigateway-auth": {"type": True}},
+        {"securty": [{"token": []}]},
+        {"x-amazon-apigateway-authorizer": REQUEST[AUTHORIZER]},
+        {"$ref": "#/components/guarded"},
+    ],
+    ids=lambda members: f"{next(iter(members))}-{len(str(members))}",
 )
 def test_a_guard_that_says_nothing_is_an_error(members):
     """A key that somebody left empty must not open what the whole document guards."""
     written = document(None, [{"token": []}])
     written["paths"]["/"]["get"] |= members
     assert import_openapi(written).document is None
+
+
+@pytest.mark.parametrize(
+    ("place", "members"),
+    [
+        ("item", {"security": [{"token": []}]}),
+        ("item", {"x-amazon-apigateway-auth": {"type": "AWS_IAM"}}),
+        ("item", {"$ref": "#/paths/~1other"}),
+        ("root", {"x-amazon-apigateway-auth": {"type": "AWS_IAM"}}),
+        ("root", {"secuirty": [{"token": []}]}),
+        ("info", {"x-amazon-apigateway-policy": {"Statement": []}}),
+    ],
+)
+def test_a_guard_where_none_is_looked_for_is_an_error(place, members):
+    written = document()
+    written["paths"]["/other"] = {"get": operation()}
+    {"item": written["paths"]["/"], "root": written, "info": written["info"]}[place].update(members)
+    assert import_openapi(written).document is None
+
+
+@pytest.mark.parametrize("authtype", ["cognito_user_pools", "oauth2", ["awsSigv4"]])
+def test_a_scheme_that_asks_for_a_check_and_names_no_authorizer_is_an_error_where_it_is_used(authtype):
+    schemes = {"a": {"type": "apiKey", "name": "Authorization", "in": "header", TYPE: authtype}}
+    used, unused = ({"/": {"get": operation(**one)}} for one in ({"security": [{"a": []}]}, {}))
+    assert import_openapi(openapi(used, components={"securitySchemes": schemes})).document is None
+    assert import_openapi(openapi(unused, components={"securitySchemes": schemes})).document is not None
+
+
+def test_an_authorizer_beside_the_reference_of_its_scheme_is_an_error():
+    schemes = {"a": {"$ref": "#/components/securitySchemes/plain", AUTHORIZER: REQUEST[AUTHORIZER]}, "plain": PLAIN}
+    paths = {"/": {"get": operation(security=[{"a": []}])}}
+    assert import_openapi(openapi(paths, components={"securitySchemes": schemes})).document is None
+
+
+def test_an_http_api_has_no_resource_policy():
+    """Whether a document is of an HTTP API may hang on one integration of it."""
+    imported = import_openapi(
+        http_api({"/": {"get": operation()}}, **{"x-amazon-apigateway-policy": {"Statement": []}})
+    )
+    assert [one.pointer for one in imported.findings if one.severity == "error"] == ["/x-amazon-apigateway-policy"]
 
 
 def test_a_scheme_that_nobody_checks_is_a_warning_and_kept():
@@ -190,3 +243,5 @@ def test_an_http_api_has_no_api_keys():
     imported = import_openapi(http_api({"/": {"get": operation(security=[{"key": []}])}}, components=components))
     assert imported.document is not None
     assert [finding.pointer for finding in imported.warnings] == ["/paths/~1/get/security"]
+    messages = [finding.message for finding in check(freeze(imported.document))]
+    assert messages == ["API keys are not served by this version"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import aiohttp
 from yarl import URL
@@ -42,7 +42,7 @@ class Client:
         self._host = host
 
     async def ask(
-        self, target: str, method: str = "GET", headers: Any = (), data: bytes | None = None, **more: Any
+        self, target: str, method: str = "GET", headers: Any = (), data: bytes | IO[bytes] | None = None, **more: Any
     ) -> Answer:
         """The answer to one request; `target` goes out as it stands."""
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers)

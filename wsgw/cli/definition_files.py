@@ -20,6 +20,7 @@ from wsgw.formats.openapi import PSEUDO_PARAMETERS
 from wsgw.formats.parse import Parsed, merged, parse
 from wsgw.formats.yaml import MOST_BYTES
 from wsgw.live.prove import prove
+from wsgw.live.stages import UNNAMED_STAGE
 
 _DOMAIN_FILES = {"certificate": "certificate", "certificate_key": "certificateKey", "truststore": "truststore"}
 
@@ -61,8 +62,13 @@ def read_files(
     return merged([*([stored] if stored else []), *(_read(path, env, pseudo_parameters) for path in paths)])
 
 
-def checked(parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_STAGE) -> Definitions:
-    """`parsed` frozen, and everything that is wrong with it, in the order of the files at `paths`."""
+def checked(
+    parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_STAGE, beside: Sequence[Api] = ()
+) -> Definitions:
+    """`parsed` frozen, and everything that is wrong with it, in the order of the files at `paths`.
+
+    beside: what domain names may lead to, too
+    """
     apis: list[Api] = []
     findings = list(parsed.findings)
     for document in parsed.documents:
@@ -72,7 +78,7 @@ def checked(parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_
             apis.append(api)
             faults = check(api) + prove(api) + unserved(document)
         findings += [parsed.placed(fault) for fault in faults]
-    findings += [parsed.placed(fault) for fault in check_domains(parsed.domain_names, apis)]
+    findings += [parsed.placed(fault) for fault in check_domains(parsed.domain_names, apis, beside)]
     findings += [parsed.placed(fault) for domain in parsed.domain_names for fault in _files(domain)]
     findings += [parsed.placed(fault) for key in parsed.access_keys for fault in _policies(key)]
     files = {str(path): number for number, path in enumerate(paths)}
@@ -82,8 +88,18 @@ def checked(parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_
         parsed.access_keys,
         parsed.management_tokens,
         tuple(dict.fromkeys(findings)),
-        parsed.domain_names,
+        tuple(_with_stages(domain, apis) for domain in parsed.domain_names),
     )
+
+
+def _with_stages(domain: DomainName, apis: Sequence[Api]) -> DomainName:
+    """`domain` with the stage of an API whose only one is `$default`: no path can name it."""
+    unnamed = {api.id for api in apis if [*api.stages] == [UNNAMED_STAGE]}
+    mappings = (
+        msgspec.structs.replace(one, stage=UNNAMED_STAGE) if not one.stage and one.api_id in unnamed else one
+        for one in domain.mappings
+    )
+    return msgspec.structs.replace(domain, mappings=tuple(mappings))
 
 
 def _files(domain: DomainName) -> Iterator[Finding]:

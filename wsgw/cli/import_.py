@@ -13,6 +13,7 @@ from wsgw.cli.options import settings_from, with_some_settings
 from wsgw.settings import Settings
 
 if TYPE_CHECKING:
+    from wsgw.definitions.api import Api
     from wsgw.formats.parse import Parsed
     from wsgw.stores.base import Documents
 
@@ -59,7 +60,12 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
     # As written: who imports needs none of the secrets that are served.
     pseudo_parameters = pseudo_parameters_of(settings.region, settings.account_id)
     parsed = read_files(files, AsWritten(), pseudo_parameters=pseudo_parameters)
-    findings = checked(parsed, files, stage=settings.stage).findings
+    try:
+        beside = await _beside(settings, parsed, delete) if parsed.domain_names else []
+    except StoreUnavailable as error:
+        click.echo(f"wsgw: {error}", err=True)
+        return 1
+    findings = checked(parsed, files, stage=settings.stage, beside=beside).findings
     for finding in findings:
         click.echo(str(finding), err=True)
     if has_errors(findings):
@@ -83,6 +89,18 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
         click.echo(f"wsgw: {error}", err=True)
         return 1
     return 0
+
+
+async def _beside(settings: Settings, parsed: Parsed, delete: tuple[str, ...]) -> list[Api]:
+    """The APIs that are stored and stay as they are. Raises StoreUnavailable."""
+    from wsgw.cli.stored_definitions import AsWritten, StoredDefinitions
+    from wsgw.definitions.freeze import api_id_of, broken, freeze
+    from wsgw.stores.document_store import document_store
+
+    async with document_store(settings) as store:
+        stored = await StoredDefinitions(store.documents, store.place).read(AsWritten())
+    gone = {*delete, *map(api_id_of, parsed.documents)}
+    return [freeze(one) for one in stored.documents if api_id_of(one) not in gone and not broken(one)]
 
 
 async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:

@@ -16,10 +16,16 @@ _NAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z
 _KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'()]+(/[A-Za-z0-9$\-_.+!*'()]+)*")
 
 
-def check_domains(domains: Iterable[DomainName], apis: Iterable[Api]) -> list[Finding]:
-    """Every finding of `domains`, whose mappings lead to `apis`."""
+def check_domains(domains: Iterable[DomainName], apis: Iterable[Api], beside: Iterable[Api] = ()) -> list[Finding]:
+    """Every finding of `domains`, whose mappings lead to `apis`, or to those `beside` of which nothing is said."""
     known, domains = {api.id: api for api in apis}, list(domains)
-    findings = [finding for domain in domains for finding in _domain(("domainNames", domain.name), domain, known)]
+    every = {**{api.id: api for api in beside}, **known}
+    findings = [finding for domain in domains for finding in _domain(("domainNames", domain.name), domain, every)]
+    named: set[str] = set()
+    for domain in domains:
+        if domain.name in named:
+            findings.append(error(("domainNames", domain.name), "it is there twice: names have no case", "remove one"))
+        named.add(domain.name)
     reached = {mapping.api_id for domain in domains for mapping in domain.mappings}
     for api in known.values():
         if api.disable_execute_api_endpoint and api.id not in reached:

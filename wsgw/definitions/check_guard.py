@@ -17,6 +17,9 @@ def check_guards(path: Path, route: Route, where: str) -> Iterator[Finding]:
     if route.authorization_type != "NONE" or route.authorizer is not None:
         message = f"authorization ({route.authorization_type}) is not served by this version"
         yield error((*path, "authorizationType"), message, f"remove it, and decide in {where}")
+    elif route.authorization_scopes:
+        message = "scopes without an authorizer: nothing would check them"
+        yield error((*path, "authorizationScopes"), message, f"remove them, and decide in {where}")
     if route.api_key_required:
         remedy = f"remove it, and look at x-api-key in {where}"
         yield error((*path, "apiKeyRequired"), "API keys are not served by this version", remedy)

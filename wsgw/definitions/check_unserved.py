@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wsgw.definitions.finding import Finding, Path, warning
+from wsgw.definitions.finding import Finding, Path, error, warning
 from wsgw.definitions.freeze import api_id_of
 from wsgw.definitions.freeze_parts import Document
 
@@ -52,4 +52,5 @@ def _stage(path: Path, stage: Document) -> Iterator[Finding]:
     if stage.get("tracingEnabled"):
         yield warning((*path, "tracingEnabled"), "traces are not recorded by this version", "remove it")
     if stage.get("webAclArn"):
-        yield warning((*path, "webAclArn"), "web ACLs are not served by this version", "remove it")
+        # An error: it guards the stage.
+        yield error((*path, "webAclArn"), "web ACLs are not served by this version", "remove it")

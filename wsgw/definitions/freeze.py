@@ -24,6 +24,7 @@ from wsgw.definitions.freeze_parts import (
 )
 from wsgw.definitions.freeze_rest import broken_rest, freeze_rest
 from wsgw.definitions.model import Model
+from wsgw.definitions.model_schema import MOST_NESTED, nested
 from wsgw.definitions.route import Integration, IntegrationResponse, Route, TlsConfig
 from wsgw.errors import DefinitionError
 
@@ -86,13 +87,15 @@ def broken(document: Document) -> list[Finding]:
             path = ("apis", api_id, "routes", key, "integration")
             findings.append(error(path, f"there is no integration {target!r}", "point target at one of the API's"))
     for model in document.get("models", ()):
+        path = ("apis", api_id, "models", model["name"], "schema")
         try:
-            sound = isinstance(orjson.loads(model["schema"]), dict)
+            schema = orjson.loads(model["schema"])
         except orjson.JSONDecodeError:
-            sound = False
-        if not sound:
-            path = ("apis", api_id, "models", model["name"], "schema")
+            schema = None
+        if not isinstance(schema, dict):
             findings.append(error(path, "the schema is no JSON object", "write a JSON schema, as {type: object}"))
+        elif nested(schema) > MOST_NESTED:
+            findings.append(error(path, f"nested more than {MOST_NESTED} deep", "make it flatter"))
     return findings
 
 

@@ -24,7 +24,7 @@ from wsgw.definitions.freeze_parts import (
     throttle_of,
 )
 from wsgw.definitions.model import Model, RequestValidator
-from wsgw.definitions.model_schema import self_contained, unknown_models
+from wsgw.definitions.model_schema import MOST_NESTED, nested, self_contained, unknown_models
 from wsgw.definitions.route import Integration, IntegrationResponse, Route, RouteResponse, TlsConfig
 from wsgw.errors import DefinitionError
 
@@ -86,7 +86,8 @@ def route_key_of(setting: str) -> str:
 
 def _broken_whole(at: Path, document: Document) -> Iterator[Finding]:
     policy = document.get("policy")
-    if policy and not isinstance(_json(policy), dict):
+    # An empty one, too: whoever left it so must not find the API open.
+    if policy is not None and not isinstance(_json(policy), dict):
         yield error((*at, "policy"), "the policy is no JSON object", "write it as IAM policies are")
 
 
@@ -96,6 +97,9 @@ def _broken_models(at: Path, document: Document) -> Iterator[Finding]:
     for name in schemas.keys() - sound.keys():
         path = (*at, "models", name, "schema")
         yield error(path, "the schema is no JSON object", "write a JSON schema, as {type: object}")
+    for name in [name for name, schema in sound.items() if nested(schema) > MOST_NESTED]:
+        del sound[name]
+        yield error((*at, "models", name, "schema"), f"nested more than {MOST_NESTED} deep", "make it flatter")
     for name, schema in sound.items():
         for wanted in unknown_models(schema, schemas.keys()):
             known = ", ".join(sorted(schemas)) or "there are none"

@@ -12,6 +12,9 @@ from functools import partial
 from typing import Any
 
 _MODEL = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/([A-Za-z0-9]+)(?:#(.*))?")
+_INDEX = re.compile(r"[0-9]{1,9}")
+#: A schema that is written as JSON text may be nested deeper than what walks through it can follow.
+MOST_NESTED = 100
 # Values, not schemas, though a value may look like one.
 _VALUES = frozenset({"enum", "default", "example", "const"})
 # Schemas by a name, which may be any.
@@ -23,6 +26,19 @@ Schema = dict[str, Any]
 def model_reference(api_id: str, name: str, fragment: str = "") -> str:
     """The `$ref` of the model `name`; `fragment` is a JSON pointer into it."""
     return f"https://apigateway.amazonaws.com/restapis/{api_id}/models/{name}" + (f"#{fragment}" if fragment else "")
+
+
+def nested(value: Any) -> int:
+    """How deep the mappings and lists in `value` stand in each other."""
+    level, depth = [value], 0
+    while level := [
+        part
+        for one in level
+        if isinstance(one, dict | list)
+        for part in (one.values() if isinstance(one, dict) else one)
+    ]:
+        depth += 1
+    return depth
 
 
 def models_in(schema: Any) -> set[str]:
@@ -115,7 +131,7 @@ def _leads(schema: Any, pointer: str) -> bool:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(found, dict) and key in found:
             found = found[key]
-        elif isinstance(found, list) and key.isdigit() and int(key) < len(found):
+        elif isinstance(found, list) and _INDEX.fullmatch(key) and int(key) < len(found):
             found = found[int(key)]
         else:
             return False

@@ -14,6 +14,14 @@ _OURS = "x-wsgw-"
 _GUARDS = frozenset(f"{_AWS}{name}" for name in ("auth", "authorizer", "authtype", "policy"))
 # What stands there is data of the author's, not of the document's.
 _DATA = frozenset({"example", "examples", "default", "enum", "const", "properties"})
+_SCHEMAS = frozenset({"schema", "schemas", "definitions"})
+# Mappings of names, which may begin with x- as headers do.
+_NAMED = frozenset(
+    {"headers", "variables", "content", "callbacks", "links", "encoding", "scopes", "mapping", "securityDefinitions"}
+)
+_ROOT_NAMED = frozenset({"parameters", "responses"})
+#: Of an export: by JSON pointer, extensions whose place it does not have.
+MISPLACED = "x-wsgw-extensions"
 
 
 def kept(place: Place, known: Collection[str] = ()) -> dict[str, Any]:
@@ -33,13 +41,19 @@ def extended(**members: Any) -> dict[str, Any]:
 
 
 def elsewhere(notes: Notes) -> dict[str, Any]:
-    """By JSON pointer: API Gateway's extensions at places where none is known; each is reported."""
+    """By JSON pointer: extensions at places where none is known; each is reported.
+
+    Those inside of what is kept as a whole are reported only, if they are API Gateway's.
+    """
     found = {}
-    for path, value in _unread(notes.document, (), notes.read):
-        place = Place(value, path, notes)
-        report(place, str(path[-1]))
-        found[pointer(path)] = value
-    return found
+    for path, value, is_kept in _unread(notes.document, (), notes, False):
+        key = str(path[-1])
+        if not is_kept:
+            found[pointer(path)] = value
+        if not is_kept or key.startswith(_AWS):
+            report(Place(value, path, notes), key)
+    misplaced = notes.document.get(MISPLACED)
+    return {**found, **(misplaced if isinstance(misplaced, dict) else {})}
 
 
 def report(place: Place, key: str) -> None:
@@ -52,16 +66,29 @@ def report(place: Place, key: str) -> None:
         place.inform("this extension is kept, and has no effect")
 
 
-def _unread(value: Any, path: Path, read: Collection[Path]) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, dict):
-        for key, member in value.items():
-            at = (*path, key)
-            if at in read or key in _DATA:
-                continue
-            if key.startswith(_AWS):
-                yield at, member
-            else:
-                yield from _unread(member, at, read)
-    elif isinstance(value, list):
+def _unread(value: Any, path: Path, notes: Notes, is_kept: bool) -> Iterator[tuple[Path, Any, bool]]:
+    """Path and value of each extension that nobody has read, and whether it is part of what is kept as a whole."""
+    if isinstance(value, list):
         for index, member in enumerate(value):
-            yield from _unread(member, (*path, index), read)
+            yield from _unread(member, (*path, index), notes, is_kept)
+    if not isinstance(value, dict):
+        return
+    are_names = _are_names(path)
+    for key, member in value.items():
+        at = (*path, key)
+        if at in notes.read or key in _DATA:
+            continue
+        if key.startswith(_AWS) or (key.startswith("x-") and not are_names):
+            yield at, member, is_kept
+        else:
+            inside = is_kept or at in notes.kept or (key in _SCHEMAS and not are_names)
+            yield from _unread(member, at, notes, inside)
+
+
+def _are_names(path: Path) -> bool:
+    """Whether the keys of the mapping at `path` are names that somebody chose."""
+    if not path:
+        return False
+    if len(path) == 1:
+        return path[0] in _ROOT_NAMED | _NAMED
+    return path[-1] in _NAMED or path[-2] == "security" or (path[0] == "components" and len(path) == 2)

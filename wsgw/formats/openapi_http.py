@@ -5,6 +5,7 @@ Source: developer guide, "Working with OpenAPI definitions for HTTP APIs".
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from wsgw.definitions.finding import Path
@@ -14,15 +15,18 @@ from wsgw.formats.openapi_integration import INTEGRATION, http_integration
 from wsgw.formats.openapi_paths import VERBS, BasePathMode, base_path, check_item, placed
 from wsgw.formats.openapi_place import Place, present
 from wsgw.formats.openapi_rest import ANY_METHOD
-from wsgw.formats.openapi_root import ENDPOINT, OURS, Places, tags_of
+from wsgw.formats.openapi_root import ENDPOINT, OURS, Places, for_export, tags_of
 from wsgw.formats.openapi_security import Security
 from wsgw.formats.openapi_stages import http_stages
+from wsgw.formats.openapi_throttle import THROTTLE, throttle_of
 
 CORS, INTEGRATIONS = "x-amazon-apigateway-cors", "x-amazon-apigateway-integrations"
 VERSION = "x-amazon-apigateway-importexport-version"
 _DEFAULT = "/$default"
 _MOST_AGE = 86_400
 # Valid, and nothing of it has an effect: API Gateway lists it in importInfo.
+_ITEM = ("parameters", "summary", "description", "servers")
+_VARIABLE = re.compile(r"\{([^{}+]+)\+?\}")
 _INFO = ("requestBody", "parameters", "summary", "description", "tags", "externalDocs", "callbacks", "servers")
 
 
@@ -48,7 +52,7 @@ def http_document(root: Place, api_id: str, name: str, base: BasePathMode) -> tu
         "apiKeySelectionExpression": "$request.header.x-api-key",
         **present(
             description=info.text("description") or None,
-            version=info.text("version"),
+            version=info.text("version") or None,
             corsConfiguration=_cors(root.at(CORS)),
             disableExecuteApiEndpoint=endpoint.flag("disableExecuteApiEndpoint"),
             ipAddressType=endpoint.text("ipAddressType"),
@@ -64,13 +68,17 @@ def http_document(root: Place, api_id: str, name: str, base: BasePathMode) -> tu
     components = root.at("components")
     components.at(INTEGRATIONS)
     extensions = kept(root, OURS | {CORS, VERSION, ENDPOINT})
+    info_extensions = kept(info)
+    kept_whole = for_export(root, base == "ignore", frozenset({"securitySchemes", INTEGRATIONS}))
+    if unused := routes.unused(components.at(INTEGRATIONS)):
+        kept_whole["components"][INTEGRATIONS] = unused
     document |= extended(
         extensions=extensions,
-        infoExtensions=kept(info),
+        infoExtensions=info_extensions,
         extensionsAt=elsewhere(root.notes),
         securitySchemes=routes.security.others,
-        components=_rest_of(components),
         basePath=base_path(root) if base == "ignore" else "",
+        **kept_whole,
     )
     return document, places
 
@@ -97,6 +105,10 @@ class _Routes:
     def _item(self, path: str, item: Place) -> None:
         check_item(item)
         extensions = kept(item, (ANY_METHOD,))
+        whole = {name: item.value[name] for name in _ITEM if name in item}
+        item.notes.kept |= {(*item.path, name) for name in whole}
+        if whole.get("parameters") == path_parameters(path):
+            del whole["parameters"]
         if "trace" in item:
             item.at("trace").warn("HTTP APIs have no TRACE routes: it is left out")
         if "parameters" in item:
@@ -112,13 +124,19 @@ class _Routes:
             if route_key in self._keys:
                 operation.error(f"there are two routes {route_key}", "remove one")
             self._keys.add(route_key)
-            self._route(route_key, operation, extensions)
+            self._route(route_key, operation, {"pathExtensions": extensions, "pathItem": whole})
 
-    def _route(self, key: str, operation: Place, item_extensions: dict[str, Any]) -> None:
+    def unused(self, integrations: Place) -> dict[str, Any]:
+        """The integrations under components that no route refers to, as written."""
+        used = {path[-1] for path in self.integrations if path[:-1] == integrations.path}
+        return {name: one.value for name, one in integrations.members() if name not in used}
+
+    def _route(self, key: str, operation: Place, of_item: dict[str, Any]) -> None:
         guard = self.security.guard(operation, self._root)
         if guard.api_key_required:
-            operation.at("security").warn("HTTP APIs have no API keys: API Gateway guards nothing by this", "remove it")
-            guard = guard._replace(written=operation.at("security").value)
+            security = (operation if "security" in operation else self._root).at("security")
+            security.warn("HTTP APIs have no API keys: API Gateway guards nothing by this", "remove it")
+            guard = guard._replace(written=security.value)
         for name in _INFO:
             if name in operation:
                 operation.at(name).inform("it has no effect in an HTTP API")
@@ -126,6 +144,10 @@ class _Routes:
         place = place.resolved() if place.value is not None else place
         target = self._integration(place)
         operation_name = operation.text("operationId")
+        whole = {name: operation.value[name] for name in (*_INFO, "responses") if name in operation}
+        operation.notes.kept |= {(*operation.path, name) for name in whole}
+        if whole.get("responses") == default_responses(key):
+            del whole["responses"]
         self.routes.append(
             {
                 "routeId": made_id(7, "route", key),
@@ -134,10 +156,11 @@ class _Routes:
                 **({"target": f"integrations/{target}"} if target else {}),
                 **({"operationName": operation_name} if operation_name else {}),
                 **extended(
-                    extensions=kept(operation, (INTEGRATION, "x-amazon-apigateway-auth")),
-                    operation={name: operation.value[name] for name in (*_INFO, "responses") if name in operation},
-                    pathExtensions=item_extensions,
+                    extensions=kept(operation, (INTEGRATION, "x-amazon-apigateway-auth", THROTTLE)),
+                    operation=whole,
+                    **of_item,
                     security=guard.written,
+                    throttle=throttle_of(operation),
                 ),
             }
         )
@@ -162,10 +185,23 @@ class _Routes:
         return str(self.integrations[place.path]["integrationId"])
 
 
-def _rest_of(components: Place) -> dict[str, Any]:
-    """The components that routes have no use for: an export needs them."""
-    value = components.value if isinstance(components.value, dict) else {}
-    return {name: one for name, one in value.items() if name not in ("securitySchemes", INTEGRATIONS)}
+def default_responses(route_key: str) -> dict[str, Any]:
+    """The responses that an export writes for a route without: OpenAPI wants some."""
+    return {"default": {"description": f"Default response for {route_key}"}}
+
+
+def path_parameters(path: str) -> list[dict[str, Any]]:
+    """The parameters that an export declares for the variables of `path`: OpenAPI wants them declared."""
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "description": f"Generated path parameter for {name}",
+            "required": True,
+            "schema": {"type": "string"},
+        }
+        for name in dict.fromkeys(_VARIABLE.findall(path))
+    ]
 
 
 def _cors(place: Place) -> dict[str, Any] | None:

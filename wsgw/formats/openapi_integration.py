@@ -15,6 +15,7 @@ _PASSTHROUGH = frozenset({"WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER"})
 _CONTENT_HANDLING = frozenset({"CONVERT_TO_BINARY", "CONVERT_TO_TEXT"})
 _CONNECTIONS = frozenset({"INTERNET", "VPC_LINK"})
 _TRANSFER = frozenset({"BUFFERED", "STREAM"})
+_RESPONSE_MEMBERS = frozenset({"statusCode", "responseParameters", "responseTemplates", "contentHandling"})
 _LEAST_TIMEOUT, _MOST_TIMEOUT = 50, 900_000
 _DEFAULT_TIMEOUT = 29_000
 _REST_MEMBERS = frozenset(

@@ -12,12 +12,15 @@ from wsgw.formats.openapi_integration import INTEGRATION, rest_integration
 from wsgw.formats.openapi_models import Models
 from wsgw.formats.openapi_place import Place
 from wsgw.formats.openapi_security import Security
+from wsgw.formats.openapi_throttle import THROTTLE, throttle_of
 
 _PLACES = {"path": "path", "query": "querystring", "header": "header"}
 _NAME = re.compile(r"[A-Za-z0-9._$-]+")
 _STATUS = re.compile(r"[1-5][0-9]{2}")
 _VALIDATOR = "x-amazon-apigateway-request-validator"
-KNOWN = frozenset({INTEGRATION, _VALIDATOR, "x-amazon-apigateway-auth"})
+KNOWN = frozenset({INTEGRATION, _VALIDATOR, "x-amazon-apigateway-auth", THROTTLE})
+# What says no more than that a parameter or header is a text.
+_PLAIN = ({}, {"schema": {"type": "string"}}, {"type": "string"})
 _NOT_SUPPORTED = ("callbacks", "servers")
 
 
@@ -55,7 +58,12 @@ def method_of(operation: Place, item: Place, resource: dict[str, Any], verb: str
         **({"requestModels": parameters.models} if parameters.models else {}),
         "methodResponses": dict(_responses(operation, resource["path"], verb, shared)),
         **({"methodIntegration": made} if made else {}),
-        **extended(extensions=kept(operation, KNOWN), security=guard.written),
+        **extended(
+            extensions=kept(operation, KNOWN),
+            security=guard.written,
+            parameters=parameters.written,
+            throttle=throttle_of(operation),
+        ),
     }
 
 
@@ -65,6 +73,8 @@ class _Parameters:
     def __init__(self, operation: Place, item: Place, path: str, verb: str, shared: Shared) -> None:
         self.declared: dict[str, bool] = {}
         self.models: dict[str, str] = {}
+        #: By declared name, what API Gateway has no member for, as the schema.
+        self.written: dict[str, Any] = {}
         self._operation, self._path, self._verb, self._shared = operation, path, verb, shared
         # The operation's own come last: they replace the path's.
         for owner in (item, operation):
@@ -94,8 +104,13 @@ class _Parameters:
                 f"{name[:100]!r} is no name of a parameter: it is left out", "use letters, digits and . _ $ -"
             )
         else:
-            required = parameter.flag("required") or False
-            self.declared[f"method.request.{_PLACES[place]}.{name}"] = required
+            # A path has all its variables, whatever is said of them.
+            required = parameter.flag("required") or place == "path"
+            declared = f"method.request.{_PLACES[place]}.{name}"
+            self.declared[declared] = required
+            self.written.pop(declared, None)
+            if written := _written(parameter, ("name", "in", "required", "description"), self._shared):
+                self.written[declared] = written
             self._shared.documentation.parameter(parameter, self._path, self._verb, place, name)
 
     def _body(self, body: Place) -> None:
@@ -144,13 +159,16 @@ def _responses(operation: Place, path: str, verb: str, shared: Shared) -> Iterat
         shared.documentation.response(response, path, verb, status)
         if "links" in response:
             response.at("links").warn("API Gateway does not support it: it is left out")
-        headers = {}
+        headers, written = {}, {}
         for name, header in response.at("headers").members():
             if not _NAME.fullmatch(name):
                 header.warn("this is no name of a header: it is left out")
                 continue
             headers[f"method.response.header.{name}"] = False
-            shared.documentation.header(header.resolved(), path, verb, status, name)
+            header = header.resolved()
+            shared.documentation.header(header, path, verb, status, name)
+            if isinstance(header.value, dict) and (said := _written(header, ("description",), shared)):
+                written[name] = said
         models = dict(_response_models(operation, response, shared))
         yield (
             status,
@@ -158,8 +176,16 @@ def _responses(operation: Place, path: str, verb: str, shared: Shared) -> Iterat
                 "statusCode": status,
                 **({"responseParameters": headers} if headers else {}),
                 **({"responseModels": models} if models else {}),
+                **extended(extensions=kept(response), headers=written),
             },
         )
+
+
+def _written(place: Place, read: tuple[str, ...], shared: Shared) -> dict[str, Any]:
+    """What the parameter or header at `place` says besides what is `read`, if it is more than that it is a text."""
+    kept(place)
+    said = {key: value for key, value in place.value.items() if key not in read}
+    return {} if said in _PLAIN else shared.models.renamed(said)
 
 
 def _response_models(operation: Place, response: Place, shared: Shared) -> Iterator[tuple[str, str]]:

@@ -75,12 +75,16 @@ def _filled(server: Place) -> str:
 def check_item(item: Place) -> None:
     """What a path item has that it cannot have; an error where that was to guard its operations."""
     if "security" in item:
-        item.at("security").error("a path has no guard of its own: this would guard nothing", "move it to each operation")
+        item.at("security").error(
+            "a path has no guard of its own: this would guard nothing", "move it to each operation"
+        )
     item.has_only(_ITEM, "a path")
     for key in (*VERBS, "trace"):
         operation = item.at(key)
         if "$ref" in operation:
-            operation.at("$ref").error("an operation is not read by reference", "write it out, or refer to the whole path")
+            operation.at("$ref").error(
+                "an operation is not read by reference", "write it out, or refer to the whole path"
+            )
         operation.has_only(_OPERATION, "an operation")
 
 

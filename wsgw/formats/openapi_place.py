@@ -165,7 +165,9 @@ class Place:
             if key not in known and not key.startswith("x-"):
                 near = get_close_matches(key, known, 1)
                 remedy = f"did you mean {near[0]!r}?" if near else ""
-                self.at(key).warn(f"{what} has no member {key[:100]!r}: it is left out", remedy)
+                # A slip of the pen must not open what somebody wanted guarded.
+                say = self.at(key).error if near == ["security"] else self.at(key).warn
+                say(f"{what} has no member {key[:100]!r}: it is left out", remedy)
 
     def resolved(self) -> Place:
         """This, or what its `$ref` leads to in the document; the value None, and an error, where that is nothing."""
@@ -194,7 +196,9 @@ class Place:
         for key in self.value.keys() - _BESIDE_REFERENCE:
             place = self.at(key)
             if key.startswith("x-amazon-apigateway-") or key in _CALLED:
-                place.error("what stands beside a $ref is not read", "move it to where the $ref leads, or write that out")
+                place.error(
+                    "what stands beside a $ref is not read", "move it to where the $ref leads, or write that out"
+                )
             elif not key.startswith("x-"):
                 place.warn("what stands beside a $ref is not read: it is left out")
 

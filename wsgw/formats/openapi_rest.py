@@ -25,6 +25,7 @@ from wsgw.formats.openapi_root import (
     VALIDATOR,
     VALIDATORS,
     Places,
+    for_export,
     gateway_responses_of,
     root_members,
     validators_of,
@@ -81,6 +82,8 @@ def rest_document(
     }
     extensions = kept(root, ROOT)
     info_extensions = kept(root.at("info"))
+    kept_whole = for_export(root, base == "ignore", frozenset({"schemas", "securitySchemes"}))
+    kept_whole["components"] = models.renamed(kept_whole["components"])
     others = elsewhere(root.notes)
     document |= extended(
         extensions=extensions,
@@ -90,6 +93,7 @@ def rest_document(
         documentation=shared.documentation.version,
         defaultRequestValidator=root.text(VALIDATOR),
         basePath=base_path(root) if base == "ignore" else "",
+        **kept_whole,
     )
     return document, places
 

@@ -39,6 +39,9 @@ def prove_model(path: Path, model: Model) -> Iterator[Finding]:
         yield error((*path, *fault.instance_path), f"not a JSON schema of draft 4: {fault.message}")
     except jsonschema_rs.ReferencingError as fault:
         yield error(path, f"not a JSON schema of draft 4: {first_line(fault)}")
+    except ValueError as fault:
+        # What the two above are too, and whatever else the library does not take.
+        yield error(path, f"not a schema that can be checked: {first_line(fault)}")
 
 
 def first_line(fault: Exception) -> str:
