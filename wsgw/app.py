@@ -335,14 +335,16 @@ class App:
         settings = self.settings
         cut_off = 0
         if hasattr(self, "_lanes"):
+            self._lanes.keep_none()
             if settings.redis:
                 self._listeners.close()
-                self._lanes.keep_none()
             if settings.redis and drain is None:
                 await self._settle()
             await self.node.drain(settings.drain_seconds if drain is None else drain)
             # What waits for another attempt is in the book: nobody waits for a backend that is down.
             await self.departures.stop()
+            # Where nothing is accepted any more, only kept connections can bring requests, and each brings its last.
+            self.node.finishing = not settings.redis
             cut_off = await self.node.finish(settings.stop_seconds)
             await self._cluster.leave()
             await self._stores.close()

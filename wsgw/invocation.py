@@ -6,7 +6,7 @@ objects are plain and slotted: one of each is made per message.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
@@ -132,6 +132,17 @@ class HeaderFields:
         if self._repeated is not None and name in self._repeated:
             return self._repeated[name]
         return [self._first[name]] if name in self._first else []
+
+
+class SharedHeaders(tuple[tuple[str, str], ...]):
+    """Header lines that many answers have. `made`: what others have made of these lines and of nothing else."""
+
+    made: dict[str, Any]
+
+    def __new__(cls, lines: Iterable[tuple[str, str]]) -> SharedHeaders:
+        shared = super().__new__(cls, lines)
+        shared.made = {}
+        return shared
 
 
 class Stream(Protocol):

@@ -223,3 +223,30 @@ def test_a_schema_that_is_nested_too_deep_is_a_finding(run, protocol: str, deep:
     result = run(f=f"{text}    models:\n      M: {{schema: '{schema}'}}\n")
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert ("error: apis.a.models.M.schema: " in result.output) == (deep > 99)
+
+
+@pytest.mark.parametrize("name", ["gone.pem", "n" * 5000, "nul\\0.pem", "."], ids=lambda name: name[:8])
+def test_a_certificate_that_is_no_file_is_a_finding(run, name: str):
+    result = run(f=f'domainNames: {{a.example: {{truststore: "{name}", mappings: {{}}}}}}')
+    assert 'error: domainNames["a.example"].truststore: there is no such file (name a PEM file)' in result.output
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://a:b@h/", "http://h:0/", "http://h:x/", "http://h/\u00e9", "http://{h}/"]
+)
+@pytest.mark.parametrize(("protocol", "key"), [("REST", "GET /"), ("HTTP", "GET /"), ("WEBSOCKET", "$connect")])
+def test_a_url_that_nothing_can_be_sent_to_is_found_before_it_is_deployed(run, url: str, protocol: str, key: str):
+    api = {"protocol": protocol, "routes": {key: url}}
+    if protocol == "WEBSOCKET":
+        api["routeSelectionExpression"] = "$request.body.action"
+    result = run(f=orjson.dumps({"apis": {"a": api}}))
+    assert result.exit_code == 1
+    assert ".integration.uri: invalid_url: " in result.output
+
+
+def test_names_of_path_variables_are_no_fault_of_a_url(run):
+    routes = {"GET /{id}/{all+}": "http://h/{id}/{all}?x={id}", "GET /b": "http://${stageVariables.host}/"}
+    stages = {"prod": {"variables": {"host": "h"}}}
+    for protocol in ("REST", "HTTP"):
+        result = run(f=orjson.dumps({"apis": {"a": {"protocol": protocol, "routes": routes, "stages": stages}}}))
+        assert "invalid_url" not in result.output

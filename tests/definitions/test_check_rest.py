@@ -11,6 +11,7 @@ from wsgw.definitions.check import check
 from wsgw.definitions.check_rest import GATEWAY_RESPONSE_TYPES
 from wsgw.definitions.check_unserved import unserved
 from wsgw.definitions.freeze import broken, freeze
+from wsgw.definitions.freeze_rest import methods_of
 from wsgw.formats.parse import parse
 
 SOUND = {"protocol": "REST", "routes": {"GET /pets/{id}": "http://h/{id}"}}
@@ -246,7 +247,7 @@ WRONG = [
     (
         responding({"200": {}}, methodResponses={"201": {}}),
         f"warning: {AT}.integration.integrationResponses.200: there is no method response 200: an answer that takes "
-        'this is a 500 (add it, as methodResponses: {"200": {}})',
+        'this is a 500 (add "200": {} to methodResponses, in OpenAPI to the responses of the method)',
     ),
     (
         responding({"200": {}, "404": {}}),
@@ -375,4 +376,21 @@ def test_authorizers_and_private_endpoints_are_warned_of():
         "warning: apis.c.authorizers: authorizers are not served by this version: no route may use one",
         "warning: apis.c.endpointConfiguration: a PRIVATE API is served like any other: whoever reaches the gateway "
         "reaches it",
+    ]
+
+
+def test_a_web_acl_is_an_error():
+    """It guards the stage: whoever asked for it must not find the API open."""
+    (finding,) = unserved(document_of(stages={"p": {}}) | {"stages": [{"stageName": "p", "webAclArn": "arn"}]})
+    assert (finding.severity, finding.path[-1]) == ("error", "webAclArn")
+
+
+def test_what_a_document_says_of_listeners_and_targets_is_warned_of():
+    document = {**document_of(), "securityPolicy": "TLS_1_2", "endpointAccessMode": "STRICT"}
+    (method,) = [method for _, _, _, method in methods_of(document)][:1]
+    method["methodIntegration"]["integrationTarget"] = "arn"
+    assert [(one.severity, one.path[-1]) for one in unserved(document)] == [
+        ("warning", "securityPolicy"),
+        ("warning", "endpointAccessMode"),
+        ("warning", "integrationTarget"),
     ]

@@ -169,6 +169,24 @@ async def test_another_length_than_announced_breaks_off(gateway: TestGateway, pi
     assert stream.cancelled
 
 
+async def test_a_bug_in_settling_an_answer_lets_go_of_its_stream(
+    gateway: TestGateway, caplog: pytest.LogCaptureFixture
+):
+    feed = Feed()
+    serve(gateway, Reply(200, b"", (), feed))
+
+    def settle(reply: Reply, _invocation: HttpInvocation) -> Reply:
+        if reply.stream is not None:
+            raise RuntimeError("a bug")
+        return reply
+
+    dict(gateway.app.stages.slots())["pets", "prod"].live.settle = settle
+    async with await open_socket(gateway.url) as client:
+        await client.send(GET)
+        assert (await client.receive_response()).status == 500
+    assert feed.cancelled
+
+
 async def test_a_client_that_goes_ends_the_stream(gateway: TestGateway):
     feed = Feed()
     serve(gateway, Reply(200, b"", (), feed))

@@ -6,10 +6,12 @@ Paths as recorded on the service, through addresses of every form; see also test
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import MakeGateway
 from tests.harness.gateway import TestGateway
 from tests.harness.http_api import answer, http_api
 from tests.harness.raw_http import request, split_responses, talk
@@ -216,6 +218,21 @@ async def test_a_bug_in_wording_an_answer_is_a_500_and_not_silence(
         assert (response.status, response.body) == (500, b'{"message":"Internal server error"}')
         assert response.header("connection") == "close"
     assert "an answer could not be made" in caplog.text
+
+
+async def test_a_bug_in_a_line_of_the_access_log_writes_no_second_answer(
+    make_gateway: MakeGateway, caplog: pytest.LogCaptureFixture, tmp_path: Path
+):
+    gateway = await make_gateway(access_log=str(tmp_path / "access.log"))
+    gateway.deploy(http_api("GET /x"))
+    slot = dict(gateway.app.stages.slots())["pets", "prod"]
+    slot.live.log_line = lambda invocation: 1 / 0
+    answer(gateway, "GET /x", lambda invocation: Reply(200, b"body"))
+    first = request("/prod/x", "pets.localhost")
+    last = request("/prod/x", "pets.localhost", [("Connection", "close")])
+    responses = split_responses(await talk(gateway.url, first + last))
+    assert [(one.status, one.body) for one in responses] == [(200, b"body")] * 2
+    assert "a line of the access log could not be made" in caplog.text
 
 
 async def test_the_domain_name_is_not_what_an_unknown_host_says(gateway: TestGateway):

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 
+import aiohttp
 import pytest
 
 from tests.harness.backend import Backend
@@ -426,6 +427,28 @@ async def test_an_api_with_a_minimum_compression_size_compresses_and_decodes(gat
     assert (response.status, json.loads(response.body)) == (415, {"message": "Unsupported Media Type"})
     response = await ask(gateway, "POST", "/in", "Content-Encoding: gzip", body=gzip.compress(b"\0" * 20_000_000))
     assert response.status == 413
+
+
+async def test_a_large_answer_of_a_proxied_backend_is_compressed_however_it_comes(gateway: TestGateway):
+    halves = b"a" * 100_000, b"b" * 100_000
+
+    async def pages(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 200000\r\n\r\n" + halves[0])
+        await asyncio.sleep(0.05)
+        writer.write(halves[1])
+        writer.close()
+
+    async with await asyncio.start_server(pages, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        gateway.deploy(rest_api(method("GET /", "HTTP_PROXY", url, method="GET"), minimum_compression_size=1_000))
+        asked = {"Host": "pets.localhost", "Accept-Encoding": "gzip"}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.get(f"{gateway.url}/dev/", headers=asked) as response,
+        ):
+            assert response.headers["Content-Encoding"] == "gzip"
+            assert gzip.decompress(await response.read()) == b"".join(halves)
 
 
 async def test_without_a_minimum_compression_size_nothing_is_decoded(gateway: TestGateway, backend: Backend):

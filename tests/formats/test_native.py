@@ -235,13 +235,13 @@ def test_a_json_file_is_read_like_a_yaml_file():
 
 
 WRONG = [
-    ("", ["f:1:1: error: the file is empty (a definition file begins with apis:)"]),
-    ("[1]", ["f:1:1: error: this is no definition file (a definition file begins with apis:)"]),
+    ("", ["f:1:1: error: the file is empty (a definition file has apis:, openapi: or swagger:)"]),
+    ("[1]", ["f:1:1: error: this is no definition file (a definition file has apis:, openapi: or swagger:)"]),
     (
         "routes: {}",
         [
             "f:1:1: error: this is no definition file that is known here (a native one has one of: accessKeys, apis, "
-            "domainNames, functions, managementTokens)"
+            "domainNames, functions, managementTokens; an OpenAPI document has openapi or swagger)"
         ],
     ),
     (

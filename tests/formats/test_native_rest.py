@@ -263,6 +263,15 @@ def test_an_api_becomes_a_document_in_v1_shapes():
     assert [model["name"] for model in made["models"]] == ["Empty", "Pet"]
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_model_may_refer_to_those_that_every_api_has(as_text):
+    schema: Any = {"items": {"$ref": "https://apigateway.amazonaws.com/restapis/a/models/Error"}}
+    models = {"Faults": {"schema": json.dumps(schema) if as_text else schema}}
+    api = {"protocol": "REST", "models": models, "routes": {"GET /": "http://h"}}
+    parsed = parse(json.dumps({"apis": {"a": api}}).encode(), "f", {})
+    assert list(freeze(parsed.documents[0]).models) == ["Error", "Faults"]
+
+
 def test_nothing_of_it_is_lost_when_it_is_frozen():
     api = frozen(EVERYTHING)
     assert (api.id, api.name, api.protocol, api.version) == ("pets", "Pets", "REST", "2")

@@ -9,6 +9,7 @@ import pytest
 from wsgw.definitions.freeze import freeze
 from wsgw.formats.parse import parse
 from wsgw.live.prove import prove
+from wsgw.pipeline.validate import schema_check
 
 
 def proved(**members: object) -> list[tuple[str, str, str]]:
@@ -135,3 +136,38 @@ def test_every_fault_is_found_at_once():
         "integrationResponses": {"200": {"selectionPattern": "("}, "404": {"selectionPattern": "["}},
     }
     assert len(proved(models={"M": {"schema": {"type": 1}}}, **calling(**integration))) == 5
+
+
+MANY = 400
+
+
+def many(**others: object) -> dict:
+    """Models that need each other, all of them, and `others`."""
+    at = "https://apigateway.amazonaws.com/restapis/a/models/"
+    ring = {f"M{n}": {"schema": {"properties": {"next": {"$ref": f"{at}M{(n + 1) % MANY}"}}}} for n in range(MANY)}
+    return {"models": {**ring, **{name: {"schema": schema} for name, schema in others.items()}}}
+
+
+def test_models_that_need_each_other_are_proved_together(monkeypatch):
+    """One by one, each with all that it needs, hundreds take minutes."""
+    made: list[str] = []
+
+    def counted(model):
+        made.append(model.name)
+        return schema_check(model)
+
+    monkeypatch.setattr("wsgw.live.prove_parts.schema_check", counted)
+    assert proved(**many()) == []
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("definitions", [{"Bad": {}}, {"Bad": True}, ["Bad"], 5], ids=str)
+def test_a_model_that_only_shares_its_name_with_a_part_of_another_is_proved_itself(definitions):
+    found = proved(models={"A": {"schema": {"definitions": definitions}}, "Bad": {"schema": {"type": "nope"}}})
+    assert [path for _, path, _ in found if path.startswith("models Bad")] == ["models Bad schema type"]
+
+
+def test_a_fault_of_one_model_is_found_among_many_that_need_it():
+    ref = {"$ref": "https://apigateway.amazonaws.com/restapis/a/models/Bad"}
+    found = proved(models={"A": {"schema": {"items": ref}}, "Bad": {"schema": {"pattern": "("}}})
+    assert any(path.startswith("models Bad schema") for _, path, _ in found)

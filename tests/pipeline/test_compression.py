@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.harness.http_api import Pieces
 from tests.mapping.request_samples import request
 from wsgw.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
 from wsgw.invocation import Reply
@@ -39,6 +40,8 @@ async def received(body, *codings, most=MOST):
         (("deflate, gzip",), gzip.compress(zlib.compress(BODY))),
         (("deflate", "gzip"), gzip.compress(zlib.compress(BODY))),
     ],
+    # Not the bytes: gzip writes the time into them, and test processes must agree on names.
+    ids=["none", "identity", "gzip", "capitals", "x-gzip", "members", "deflate", "bare", "one-header", "two-headers"],
 )
 async def test_a_body_is_decoded_as_content_encoding_says(codings, body):
     assert await received(body, *codings) == BODY
@@ -109,7 +112,7 @@ def settled(minimum, accepted, reply):
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_an_answer_is_compressed(coding):
     reply = settled(0, coding, Reply(200, BODY, [("X-A", "1")]))
-    assert reply.headers == [("X-A", "1"), ("Content-Encoding", coding)]
+    assert reply.headers == [("X-A", "1"), ("Vary", "Accept-Encoding"), ("Content-Encoding", coding)]
     assert decoded(reply.body, coding, MOST) == BODY
 
 
@@ -126,17 +129,44 @@ class Endless:
     ("minimum", "accepted", "reply"),
     [
         (len(BODY) + 1, "gzip", Reply(200, BODY)),
-        (0, "*", Reply(200, BODY)),
-        (0, "", Reply(200, BODY)),
         (0, "gzip", Reply(200, b"")),
         (0, "gzip", Reply(204, b"")),
+        (0, "gzip", Reply(206, BODY, [("Content-Range", "bytes 0-9/99")])),
         (0, "gzip", Reply(200, BODY, [("content-encoding", "br")])),
         (0, "gzip", Reply(200, BODY, stream=Endless())),
     ],
-    ids=["below the minimum", "any", "nothing accepted", "empty", "no content", "encoded already", "stream"],
+    ids=["below the minimum", "empty", "no content", "a part of the whole", "encoded already", "unknown length"],
 )
 def test_an_answer_is_left_as_it_is(minimum, accepted, reply):
     assert settled(minimum, accepted, reply) is reply
+
+
+@pytest.mark.parametrize("accepted", ["*", ""])
+def test_a_client_that_takes_no_coding_gets_the_body_and_caches_are_told(accepted):
+    reply = settled(0, accepted, Reply(200, BODY))
+    assert (reply.body, reply.headers) == (BODY, [("Vary", "Accept-Encoding")])
+
+
+def test_caches_are_not_told_twice():
+    reply = settled(0, "gzip", Reply(200, BODY, [("vary", "Origin, Accept-Encoding")]))
+    assert reply.headers == [("vary", "Origin, Accept-Encoding"), ("Content-Encoding", "gzip")]
+
+
+@pytest.mark.parametrize(("tag", "told"), [('"abc"', 'W/"abc"'), ('W/"abc"', 'W/"abc"')])
+def test_an_etag_of_other_bytes_is_a_weak_one(tag, told):
+    """RFC 9110 section 8.8.3.3"""
+    assert settled(0, "gzip", Reply(200, BODY, [("ETag", tag)])).header("etag") == told
+    assert settled(0, "br", Reply(200, BODY, [("ETag", tag)])).header("etag") == tag
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_stream_of_known_length_is_compressed_as_it_comes(coding):
+    stream = Pieces(BODY, BODY, length=3 * len(BODY))
+    reply = settled(0, coding, Reply(200, BODY, stream=stream))
+    assert (reply.body, reply.stream.length) == (b"", None)
+    assert decoded(b"".join([piece async for piece in reply.stream]), coding, MOST) == 3 * BODY
+    reply.stream.cancel()
+    assert stream.cancelled
 
 
 def test_an_answer_of_the_minimum_is_compressed():

@@ -62,13 +62,14 @@ def test_a_preflight_is_told_all_that_is_configured():
         "access-control-allow-headers": "*",
         "access-control-max-age": "-1",
         "access-control-allow-credentials": "true",
+        "vary": "origin",
     }
 
 
 def test_a_preflight_of_another_origin_is_told_nothing():
     reply = answer_of(ALL, "OPTIONS", [("Origin", "https://b.example"), ASKED[1]])
     assert reply is not None
-    assert (reply.status, reply.headers) == (204, [])
+    assert (reply.status, reply.headers) == (204, [("vary", "origin")])
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,7 @@ def test_an_answer_to_a_page_has_the_headers_of_answers_in_place_of_a_backends()
         ("access-control-allow-origin", "https://a.example"),
         ("access-control-expose-headers", "x-one,x-two"),
         ("access-control-allow-credentials", "true"),
+        ("vary", "origin"),
     ]
 
 
@@ -96,4 +98,10 @@ def test_an_answer_to_a_page_has_the_headers_of_answers_in_place_of_a_backends()
 def test_other_answers_have_no_cors_headers(headers: list[tuple[str, str]]):
     reply = answer_of(ALL, "GET", headers, Reply(200, b"", [("access-control-allow-origin", "*")]))
     assert reply is not None
-    assert reply.headers == []
+    assert reply.headers == [("vary", "origin")]
+
+
+def test_an_answer_that_is_the_same_for_every_origin_is_one_for_caches():
+    assert answer_of(Cors(allow_origins=("*",)), "GET", ASKED[:1], Reply(200)).headers == [
+        ("access-control-allow-origin", "*")
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from wsgw.definitions.check_unserved import unserved
 from wsgw.definitions.finding import Finding, error
 from wsgw.definitions.freeze import DEFAULT_STAGE, broken, freeze
 from wsgw.formats.openapi import PSEUDO_PARAMETERS
+from wsgw.formats.openapi_paths import BasePathMode
 from wsgw.formats.parse import Parsed, merged, parse
 from wsgw.formats.yaml import MOST_BYTES
 from wsgw.live.prove import prove
@@ -57,9 +59,11 @@ def read_files(
     *,
     stored: Parsed | None = None,
     pseudo_parameters: Mapping[str, str] = PSEUDO_PARAMETERS,
+    basepath: BasePathMode = "ignore",
 ) -> Parsed:
     """What the files at `paths`, and `stored`, define as documents; an API in both is a finding."""
-    return merged([*([stored] if stored else []), *(_read(path, env, pseudo_parameters) for path in paths)])
+    read = (_read(path, env, pseudo_parameters, basepath) for path in paths)
+    return merged([*([stored] if stored else []), *read])
 
 
 def checked(
@@ -106,7 +110,8 @@ def _files(domain: DomainName) -> Iterator[Finding]:
     """Certificates that are not there: found out now, not with the first handshake."""
     for member, name in _DOMAIN_FILES.items():
         file = getattr(domain, member)
-        if file is not None and not Path(file).is_file():
+        # The one of `os.path`: that of `pathlib` raises where a directory may not be entered.
+        if file is not None and not os.path.isfile(file):
             yield error(("domainNames", domain.name, name), "there is no such file", "name a PEM file")
 
 
@@ -130,7 +135,9 @@ def _policies(key: AccessKey) -> Iterator[Finding]:
                 yield Finding(path=path, message=fault, remedy="write it as IAM policies are")
 
 
-def _read(path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, str]) -> Parsed:
+def _read(
+    path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, str], basepath: BasePathMode
+) -> Parsed:
     try:
         with path.open("rb") as file:
             # One byte more than may be there: `parse` then says that it is too large.
@@ -138,5 +145,5 @@ def _read(path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, st
     except OSError as fault:
         message = f"cannot be read: {fault.strerror or fault}"
         return Parsed(findings=(Finding(message=message, remedy="name a definition file", file=str(path)),))
-    parsed = parse(text, str(path), env, pseudo_parameters)
+    parsed = parse(text, str(path), env, pseudo_parameters, basepath)
     return parsed._replace(domain_names=tuple(_beside(domain, path.parent) for domain in parsed.domain_names))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -14,6 +15,9 @@ from wsgw.settings import Settings
 
 if TYPE_CHECKING:
     from wsgw.definitions.api import Api
+    from wsgw.definitions.finding import Finding
+    from wsgw.formats.openapi_merge import Mode
+    from wsgw.formats.openapi_paths import BasePathMode
     from wsgw.formats.parse import Parsed
     from wsgw.stores.base import Documents
 
@@ -21,13 +25,41 @@ if TYPE_CHECKING:
 TOKENS = "managementTokens"
 
 
+class How(NamedTuple):
+    """How OpenAPI documents are imported. Without a `mode` an API is replaced whole, its stages too."""
+
+    basepath: BasePathMode
+    mode: Mode | None
+    fail_on_warnings: bool
+
+
 @click.command("import")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--delete", multiple=True, metavar="ID", help=f"Delete an API, a domain name, an access key, or `{TOKENS}`"
 )
+@click.option(
+    "--basepath",
+    type=click.Choice(["ignore", "prepend", "split"]),
+    default="ignore",
+    help="What becomes of an OpenAPI document's base path; split leaves its first segment out  [default: ignore]",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["merge", "overwrite"]),
+    help="Import OpenAPI documents into the stored APIs of their ids: merge adds and replaces, overwrite also deletes; "
+    "both leave the stages as they are",
+)
+@click.option("--fail-on-warnings", is_flag=True, help="Store nothing if there are warnings")
 @with_some_settings("data", "redis", "redis_password", "redis_ca", "redis_prefix", "cluster_secret", "stage")
-def import_(files: tuple[Path, ...], delete: tuple[str, ...], **options: Any) -> None:
+def import_(
+    files: tuple[Path, ...],
+    delete: tuple[str, ...],
+    basepath: BasePathMode,
+    mode: Mode | None,
+    fail_on_warnings: bool,
+    **options: Any,
+) -> None:
     """Store what definition FILES define. `wsgw serve` with the same --data or --redis serves it, and nodes that run
     already take it within seconds.
 
@@ -46,30 +78,29 @@ def import_(files: tuple[Path, ...], delete: tuple[str, ...], **options: Any) ->
     faults = list(unusable(settings))
     for fault in faults:
         click.echo(f"wsgw: {fault}", err=True)
-    sys.exit(2 if faults else asyncio.run(_import(settings, files, delete)))
+    how = How(basepath, mode, fail_on_warnings)
+    sys.exit(2 if faults else asyncio.run(_import(settings, files, delete, how)))
 
 
-async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str, ...]) -> int:
+async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str, ...], how: How) -> int:
     from wsgw.cli.definition_files import checked, read_files
     from wsgw.cli.stored_definitions import TOPIC, AsWritten
-    from wsgw.definitions.finding import has_errors
     from wsgw.errors import StoreUnavailable
     from wsgw.formats.openapi import pseudo_parameters_of
     from wsgw.stores.document_store import document_store
 
     # As written: who imports needs none of the secrets that are served.
     pseudo_parameters = pseudo_parameters_of(settings.region, settings.account_id)
-    parsed = read_files(files, AsWritten(), pseudo_parameters=pseudo_parameters)
+    parsed = read_files(files, AsWritten(), pseudo_parameters=pseudo_parameters, basepath=how.basepath)
     try:
+        if how.mode is not None:
+            async with document_store(settings) as store:
+                parsed = await _into_stored(store.documents, parsed, how.mode)
         beside = await _beside(settings, parsed, delete) if parsed.domain_names else []
     except StoreUnavailable as error:
         click.echo(f"wsgw: {error}", err=True)
         return 1
-    findings = checked(parsed, files, stage=settings.stage, beside=beside).findings
-    for finding in findings:
-        click.echo(str(finding), err=True)
-    if has_errors(findings):
-        click.echo("wsgw: nothing was stored", err=True)
+    if _refused(checked(parsed, files, stage=settings.stage, beside=beside).findings, how):
         return 1
     try:
         async with document_store(settings) as store:
@@ -101,6 +132,50 @@ async def _beside(settings: Settings, parsed: Parsed, delete: tuple[str, ...]) -
         stored = await StoredDefinitions(store.documents, store.place).read(AsWritten())
     gone = {*delete, *map(api_id_of, parsed.documents)}
     return [freeze(one) for one in stored.documents if api_id_of(one) not in gone and not broken(one)]
+
+
+def _refused(findings: Sequence[Finding], how: How) -> bool:
+    """Shows `findings`; whether they keep the files from being stored."""
+    from wsgw.definitions.finding import has_errors
+
+    for finding in findings:
+        click.echo(str(finding), err=True)
+    if not has_errors(findings) and not (how.fail_on_warnings and findings):
+        return False
+    click.echo("wsgw: nothing was stored" + ("" if has_errors(findings) else ": there are warnings"), err=True)
+    return True
+
+
+async def _into_stored(documents: Documents, parsed: Parsed, mode: Mode) -> Parsed:
+    """`parsed` with each API as it is after the import into the stored one of its id, where there is one."""
+    import orjson
+
+    from wsgw.cli.stored_definitions import API
+    from wsgw.definitions.finding import error
+    from wsgw.definitions.freeze import api_id_of
+    from wsgw.errors import DefinitionError
+    from wsgw.formats.openapi_merge import merge
+
+    stored = await documents.all(API)
+    whole, findings = [], list(parsed.findings)
+    for document in parsed.documents:
+        api_id = api_id_of(document)
+        if not parsed.sources["apis", api_id].places:
+            fault = error(("apis", api_id), "--mode is for OpenAPI documents", "import this file without it")
+            findings.append(parsed.placed(fault))
+        elif api_id in stored:
+            existing = orjson.loads(stored[api_id])
+            if existing["protocolType"] != document["protocolType"]:
+                message = f"the stored API is of another kind: {existing['protocolType']}"
+                findings.append(parsed.placed(error(("apis", api_id), message, "give the document another id")))
+                continue
+            try:
+                document = merge(existing, document, mode)
+            except DefinitionError as faults:
+                findings += [parsed.placed(error(("apis", api_id), fault)) for fault in faults.findings]
+                continue
+        whole.append(document)
+    return parsed._replace(documents=tuple(whole), findings=tuple(findings))
 
 
 async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:

@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("wsgw.cli.demo", "demo", "Serve the bundled chat example with its page."),
     "check": ("wsgw.cli.check", "check", "Say what is wrong with definition files."),
     "import": ("wsgw.cli.import_", "import_", "Store definition files in the data directory or in Redis."),
+    "export": ("wsgw.cli.export", "export", "Write an API out as OpenAPI or in the native format."),
     "connections": ("wsgw.cli.connections", "connections", "List, look at, write to and close live connections."),
     "loadtest": ("wsgw.cli.loadtest", "loadtest", "Put load on a WebSocket server and check its answers."),
     "config": ("wsgw.cli.config", "config", "Show settings, their documentation, and the file format's schema."),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsgw.cli.addresses import addresses
 from wsgw.cli.modules import Modules
 from wsgw.cli.options import WithHeadings, settings_from, with_settings
 from wsgw.server.notify import READY, STOPPING, notify
@@ -120,6 +121,7 @@ class Serving:
             management_tokens=definitions.management_tokens,
         )
         self._app = app
+        self._apis = definitions.apis
         self._domain_names = definitions.domain_names
         try:
             listening = await self.open(app, definitions.apis)
@@ -168,6 +170,8 @@ class Serving:
     def ready(self, listening: Listening) -> None:
         """Say where it is served."""
         click.echo(f"ready data={listening.data} control={listening.control} node={listening.node} workers=1")
+        for line in addresses(listening.data, self._apis):
+            click.echo(f"wsgw: {line}", err=True)
         notify(READY)
 
     async def end(self) -> None:
@@ -209,12 +213,12 @@ class Serving:
         from wsgw.definitions.finding import has_errors
         from wsgw.errors import DefinitionError
 
-        definitions = self._definitions()
-        self._report(definitions.findings)
-        if has_errors(definitions.findings):
-            click.echo("wsgw: not deployed; what was deployed before is still served", err=True)
-            return False
         try:
+            definitions = self._definitions()
+            self._report(definitions.findings)
+            if has_errors(definitions.findings):
+                click.echo("wsgw: not deployed; what was deployed before is still served", err=True)
+                return False
             self._app.deploy(self.prepared(definitions.apis), self.base, domain_names=definitions.domain_names)
             self._app.admit(definitions.access_keys, definitions.management_tokens)
         except (DefinitionError, ValueError) as error:

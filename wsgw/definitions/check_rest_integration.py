@@ -119,7 +119,8 @@ def _responses(path: Path, route: Route, integration: Integration) -> Iterator[F
             yield error(at, "not a status that a method can answer with", "use 100 to 599")
         elif response.status_code not in route.responses:
             message = f"there is no method response {response.status_code}: an answer that takes this is a 500"
-            yield warning(at, message, f'add it, as methodResponses: {{"{response.status_code}": {{}}}}')
+            remedy = f'add "{response.status_code}": {{}} to methodResponses, in OpenAPI to the responses of the method'
+            yield warning(at, message, remedy)
         else:
             yield from _undeclared((*at, "responseParameters"), route, response)
         yield from check_templates((*at, "responseTemplates"), response.response_templates.items())

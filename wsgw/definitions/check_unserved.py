@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from wsgw.definitions.finding import Finding, Path, error, warning
 from wsgw.definitions.freeze import api_id_of
 from wsgw.definitions.freeze_parts import Document
+from wsgw.definitions.freeze_rest import methods_of
 
+#: Members of a REST API that say which TLS clients may speak, and by which way they may come.
+_OF_LISTENERS = ("securityPolicy", "endpointAccessMode")
 #: Members of method settings without an effect, where they are true or otherwise set.
 _METHOD_SETTINGS = ("metricsEnabled", "loggingLevel", "dataTraceEnabled")
 
@@ -27,6 +30,15 @@ def unserved(document: Document) -> list[Finding]:
         if "PRIVATE" in document.get("endpointConfiguration", {}).get("types", ()):
             message = "a PRIVATE API is served like any other: whoever reaches the gateway reaches it"
             findings.append(warning((*path, "endpointConfiguration"), message, "guard the gateway's address"))
+        for name in _OF_LISTENERS:
+            if document.get(name):
+                message = "how the gateway listens is for its settings to say: this has no effect"
+                findings.append(warning((*path, name), message, "remove it"))
+        for resource_path, verb, _, method in methods_of(document):
+            if method.get("methodIntegration", {}).get("integrationTarget"):
+                at: Path = (*path, "routes", f"{verb} {resource_path}", "integration", "integrationTarget")
+                message = "the uri is what is called: this has no effect"
+                findings.append(warning(at, message, "remove it"))
         for stage in document.get("stages", ()):
             findings += _stage((*path, "stages", stage["stageName"]), stage)
     return findings

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-_MODEL = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/([A-Za-z0-9]+)(?:#(.*))?")
+MODEL = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/([A-Za-z0-9]+)(?:#(.*))?")
 _INDEX = re.compile(r"[0-9]{1,9}")
 #: A schema that is written as JSON text may be nested deeper than what walks through it can follow.
 MOST_NESTED = 100
@@ -43,7 +43,7 @@ def nested(value: Any) -> int:
 
 def models_in(schema: Any) -> set[str]:
     """The names of the models that `schema` refers to."""
-    found = (_MODEL.fullmatch(reference) for reference in references(schema))
+    found = (MODEL.fullmatch(reference) for reference in references(schema))
     return {match[1] for match in found if match}
 
 
@@ -51,7 +51,7 @@ def unknown_models(schema: Any, known: Collection[str]) -> list[str]:
     """Models that `schema` refers to and that are not `known`, and references that lead nowhere one can follow."""
     faults: list[str] = []
     for reference in references(schema):
-        match = _MODEL.fullmatch(reference)
+        match = MODEL.fullmatch(reference)
         if match is None:
             if not reference.startswith("#") or not _leads(schema, reference[1:]):
                 faults.append(reference)
@@ -117,7 +117,7 @@ def rewritten(schema: Any, reference: Callable[[str], str]) -> Any:
 
 def _placed(reference: str, own: str) -> str:
     """`reference`, made in a schema that now stands at `own`, from where the whole stands."""
-    match = _MODEL.fullmatch(reference)
+    match = MODEL.fullmatch(reference)
     if match:
         return f"#/definitions/{match[1]}{match[2] or ''}"
     return own + reference[1:] if reference.startswith("#") else reference

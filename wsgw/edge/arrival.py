@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from wsgw import ids
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Request
-from wsgw.invocation import Caller, HeaderFields, Headers
+from wsgw.invocation import Caller, ClientCertificate, HeaderFields, Headers
 from wsgw.live.stages import Place
 from wsgw.settings import Settings
 
@@ -90,12 +90,49 @@ def introduce(connection: Connection, request: Request, place: Place[Any], setti
     _name(connection, request, place, connection.callback_base, settings)
 
 
-def caller(request: Request, place: Place[Any], settings: Settings) -> Caller:
-    """Who sent `request`."""
+class Introduced(NamedTuple):
+    """What is the same for all requests with the same header lines over the same two ends, by the same name.
+
+    fields: the client's own, None where all of them are: an object that held itself would live too long. `forwarded`
+    and `domain_prefix` as an HttpInvocation has them.
+    """
+
+    source_ip: str
+    user_agent: str | None
+    domain_name: str
+    domain_prefix: str
+    fields: HeaderFields | None
+    forwarded: Headers
+
+    def caller(self, certificate: ClientCertificate | None) -> Caller:
+        """Who sent such a request; a new one each time, for authorizers say as whom."""
+        who = Caller()
+        who.source_ip = self.source_ip
+        who.user_agent = self.user_agent
+        who.domain_name = self.domain_name
+        who.certificate = certificate
+        return who
+
+
+def introduced(request: Request, place: Place[Any], settings: Settings) -> Introduced:
+    """What there is to say of the sender of `request`."""
+    ends = (request.peer, request.own_address, request.secure, place.host)
+    known: tuple[tuple[str, str, bool, str], Introduced] | None = request.fields.made.get("introduced")
+    if known is not None and known[0] == ends:
+        return known[1]
     who = Caller()
-    who.principal = None
     _name(who, request, place, own_base(request, settings), settings)
-    return who
+    fields = client_fields(request, settings)
+    found = Introduced(
+        who.source_ip,
+        who.user_agent,
+        who.domain_name,
+        who.domain_name.partition(".")[0],
+        None if fields is request.fields else fields,
+        forwarded(request, settings),
+    )
+    request.fields.made["introduced"] = (ends, found)
+    return found
 
 
 def _name(who: Caller, request: Request, place: Place[Any], base: str, settings: Settings) -> None:

@@ -14,11 +14,12 @@ from wsgw import ids
 from wsgw.edge.connection import Connection
 from wsgw.edge.outlet import Outlet
 from wsgw.errors import AccessDenied, GatewayError, ServiceUnavailable
-from wsgw.invocation import ClientCertificate, HeaderFields, Reply, Stream
+from wsgw.invocation import ClientCertificate, HeaderFields, Headers, Reply, SharedHeaders, Stream
 from wsgw.pipeline.backend_headers import connection_options
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-_STATUS_LINES = {status: f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}" for status in range(100, 1000)}
+#: The status line and the beginning of the next.
+_STARTS = {status: f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\nDate: " for status in range(100, 1000)}
 
 
 class Request:
@@ -120,29 +121,46 @@ def http_date() -> str:
 BODILESS = frozenset((204, 304))
 
 
-def reply_bytes(reply: Reply, *, keep: bool, body: bool = True) -> bytes:
+#: Headers that say where a body ends and whether the connection does: only the edge knows, and two would be two ends.
+_FRAMING = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive", "trailer"))
+
+
+def reply_bytes(reply: Reply, *, keep: bool, body: bool = True, ids: str = "") -> bytes:
     """`reply` as an HTTP/1.1 response with a Content-Length. body False: the answer to a HEAD.
 
-    Header values are the caller's to have checked: see `safe_headers` for those that a backend gave.
+    ids: header lines beside the reply's own, each with its CRLF. See `safe_headers` for headers that a backend gave.
     """
-    head = reply_head(reply, None if reply.status in BODILESS else f"Content-Length: {len(reply.body)}", keep=keep)
-    return head + reply.body if body and reply.status not in BODILESS else head
+    bodiless = reply.status in BODILESS
+    head = reply_head(reply, "" if bodiless else f"Content-Length: {len(reply.body)}\r\n", keep=keep, ids=ids)
+    return head + reply.body if body and not bodiless else head
 
 
-def reply_head(reply: Reply, framing: str | None, *, keep: bool) -> bytes:
-    """The head of `reply`; `framing` is the header line that says where its body ends, None for none."""
+def reply_head(reply: Reply, framing: str, *, keep: bool, ids: str = "") -> bytes:
+    """The head of `reply`; `framing` is the header line that says where its body ends, with its CRLF, or ""."""
     status = reply.status
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown", f"Date: {http_date()}"]
-    lines += [f"{name}: {value}" for name, value in reply.headers]
-    if framing is not None:
-        lines.append(framing)
-    lines.append("Connection: keep-alive\r\n\r\n" if keep else "Connection: close\r\n\r\n")
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) + 1 or text.count("\r") != len(lines) + 1 or "\0" in text:
-        # Whoever makes headers sees to it that none starts another line; this is for what nobody has thought of.
-        kept = [(name, value) for name, value in reply.headers if _clean(name) and _clean(value)]
-        return reply_head(Reply(status, headers=kept), framing, keep=keep)
-    return text.encode("latin-1", "replace")
+    headers = reply.headers
+    lines: str | None
+    if type(headers) is SharedHeaders:
+        lines = headers.made.get("lines of an answer")
+        if lines is None:
+            lines = headers.made["lines of an answer"] = _header_lines(headers)
+    else:
+        lines = _header_lines(headers)
+    end = "Connection: keep-alive\r\n\r\n" if keep else "Connection: close\r\n\r\n"
+    start = _STARTS.get(status) or f"HTTP/1.1 {status} Unknown\r\nDate: "
+    return f"{start}{http_date()}\r\n{lines}{ids}{framing}{end}".encode("latin-1", "replace")
+
+
+def _header_lines(headers: Headers) -> str:
+    """`headers` as lines, without those that frame, and without any that would start another line.
+
+    Whoever makes headers sees to it that none does; this is for what nobody has thought of.
+    """
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _FRAMING]
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+        return _header_lines([(name, value) for name, value in headers if _clean(name) and _clean(value)])
+    return text
 
 
 def ending(reply: bytes) -> bytes:

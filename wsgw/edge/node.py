@@ -46,6 +46,8 @@ class Node:
         self.wall_ms = self.clock.wall_ms
         self.draining = False
         self.paused = False
+        #: What runs is waited for: more requests, which may come without end, are refused.
+        self.finishing = False
         self._connections: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
         self._wheel = Wheel()

@@ -13,9 +13,9 @@ from wsgw.edge.canonical_path import canonical
 from wsgw.edge.http import BODILESS, Door, Request, error_reply, reply_bytes, reply_head
 from wsgw.edge.node import Node
 from wsgw.edge.outlet import pour
-from wsgw.errors import BadRequest, GatewayError, RequestTooLarge
+from wsgw.errors import BadRequest, GatewayError, RequestTooLarge, ServiceUnavailable
 from wsgw.integrations.drive import current
-from wsgw.invocation import Headers, HttpInvocation, Reply
+from wsgw.invocation import HttpInvocation, Reply
 from wsgw.live.path_table import NOT_FORWARDED, Match
 from wsgw.live.route_table import LiveHttpStage, LiveRoute
 from wsgw.live.stages import Place
@@ -26,10 +26,11 @@ from wsgw.pipeline.run import run
 log = logging.getLogger("wsgw.requests")
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+#: What API Gateway says in place of an id that a client has chosen and that is none.
+_NO_UUID = "UUID_REPLACED_INVALID_REQUEST_ID"
 _TOKEN = re.compile(r"[A-Z]{1,32}")
 #: Characters that no URL has as they are (RFC 3986 §2) and that others on the way read in different ways.
 _NOT_IN_TARGETS = ("|", "#")
-_FRAMING = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer"))
 
 
 class _Said(NamedTuple):
@@ -44,7 +45,7 @@ def _said(request: Request) -> _Said:
     chosen, method = request.header("x-amzn-requestid"), request.header("x-http-method-override")
     said = _Said(
         request.header("x-amzn-trace-id"),
-        chosen if chosen is not None and _UUID.fullmatch(chosen) else None,
+        chosen if chosen is None or _UUID.fullmatch(chosen) else _NO_UUID,
         method if method is not None and _TOKEN.fullmatch(method) else None,
     )
     request.fields.made["said to REST and HTTP APIs"] = said
@@ -70,6 +71,9 @@ class Requests:
             _last_resort(raised, invocation, door)
 
     def _begin(self, invocation: HttpInvocation, live: LiveHttpStage, door: Door) -> None:
+        if self._node.finishing:
+            self._refuse(invocation, live, live.unmatched, ServiceUnavailable(detail="stopping"), door, keep=False)
+            return
         limit = live.limits.payload_bytes
         if limit and len(invocation.body) > limit:
             self._refuse(invocation, live, live.unmatched, RequestTooLarge(), door)
@@ -95,6 +99,7 @@ class Requests:
         invocation.route_key = route.key
         invocation.resource_path = route.path
         invocation.resource_id = route.resource_id
+        invocation.operation_name = route.operation_name
         self._node.start(self._run(invocation, live, route, door))
 
     def streams(self, request: Request, place: Place[LiveHttpStage]) -> bool:
@@ -116,25 +121,25 @@ class Requests:
 
     def _invocation(self, request: Request, place: Place[LiveHttpStage]) -> HttpInvocation:
         live = place.live
-        settings = self._settings
+        introduced = arrival.introduced(request, place, self._settings)
         said = request.fields.made.get("said to REST and HTTP APIs") or _said(request)
         invocation = HttpInvocation(
             live,
-            arrival.caller(request, place, settings),
+            introduced.caller(request.certificate),
             "",
             self._node.wall_ms(),
             request.method,
             f"{place.prefix}/{place.rest}",
             _rest_of(place),
             request.target.partition("?")[2],
-            arrival.client_fields(request, settings),
+            introduced.fields or request.fields,
             request.body,
         )
         invocation.stream = request.stream
         invocation.base_path = place.base_path
-        invocation.forwarded = arrival.forwarded(request, settings)
+        invocation.forwarded = introduced.forwarded
         invocation.trace = arrival.trace_of(said.trace, invocation.request_time)
-        invocation.domain_prefix = invocation.caller.domain_name.partition(".")[0]
+        invocation.domain_prefix = introduced.domain_prefix
         if request.version != (1, 1):
             invocation.protocol = f"HTTP/{request.version[0]}.{request.version[1]}"
         invocation.extended_request_id = ids.request_id()
@@ -169,6 +174,9 @@ class Requests:
                     await self._stream(invocation, live, route, reply, door)
                     return
             except Exception as raised:
+                if invocation.reply is not None and invocation.reply.stream is not None:
+                    # A step behind the call has failed, or what settles the answer: nobody takes the body now.
+                    invocation.reply.stream.cancel()
                 error = raised if isinstance(raised, GatewayError) else _bug(raised, invocation)
                 self._refuse(invocation, live, route.metrics, error, door)
             else:
@@ -216,11 +224,11 @@ class Requests:
         invocation.status = reply.status
         # The backend's own, in answer to a HEAD: how long the body would be, which only it knows.
         length = reply.header("content-length") if invocation.is_head else None
-        reply.headers = [*_unframed(reply.headers), *live.ids(invocation)]
+        named = live.ids(invocation)
         if length is not None and length.isascii() and length.isdigit() and reply.status not in BODILESS:
-            door.answer(reply_head(reply, f"Content-Length: {length}", keep=keep), keep=keep)
+            door.answer(reply_head(reply, f"Content-Length: {length}\r\n", keep=keep, ids=named), keep=keep)
         else:
-            door.answer(reply_bytes(reply, keep=keep, body=not invocation.is_head), keep=keep)
+            door.answer(reply_bytes(reply, keep=keep, body=not invocation.is_head, ids=named), keep=keep)
         self._count(invocation, live, reply, metrics)
 
     async def _stream(
@@ -235,19 +243,23 @@ class Requests:
             raise GatewayError(detail="response_too_large")
         if live.settle is not None:
             reply = live.settle(reply, invocation)
+            stream = reply.stream
+            assert stream is not None
         invocation.status = reply.status
-        reply.headers = [*_unframed(reply.headers), *live.ids(invocation)]
+        named = live.ids(invocation)
         size = stream.length
         chunked = size is None and invocation.protocol != "HTTP/1.0"
         #: Of an HTTP/1.0 client's answer without a length, the end of the connection is the end.
         keep = chunked or size is not None
-        framing = f"Content-Length: {size}" if size is not None else "Transfer-Encoding: chunked" if chunked else None
+        framing = "Transfer-Encoding: chunked\r\n" if chunked else ""
+        if size is not None:
+            framing = f"Content-Length: {size}\r\n"
         if reply.status in BODILESS or invocation.is_head:
             stream.cancel()
-            head = reply_head(reply, None if reply.status in BODILESS else framing, keep=keep)
+            head = reply_head(reply, "" if reply.status in BODILESS else framing, keep=keep, ids=named)
             door.answer(head, keep=keep)
         else:
-            outlet = door.begin(reply_head(reply, framing, keep=keep), keep=keep)
+            outlet = door.begin(reply_head(reply, framing, keep=keep, ids=named), keep=keep)
             if outlet is None:
                 stream.cancel()
             else:
@@ -276,11 +288,6 @@ class Requests:
             except Exception:
                 # The answer is out: whoever tries to word another one would write it behind this one.
                 log.exception("a line of the access log could not be made: request=%s", invocation.request_id)
-
-
-def _unframed(headers: Headers) -> Headers:
-    """`headers` without those that say where the body ends: only the edge knows, and two would be two ends."""
-    return [header for header in headers if header[0].lower() not in _FRAMING]
 
 
 def _rest_of(place: Place[LiveHttpStage]) -> str:

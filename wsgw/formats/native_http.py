@@ -30,9 +30,9 @@ def http_document(api_id: str, api: HttpApiEntry, findings: list[Finding]) -> di
     for number, (key, entry) in enumerate(api.routes.items(), 1):
         path: Path = ("apis", api_id, "routes", key)
         route = HttpRouteEntry(integration=entry) if isinstance(entry, str) else entry
-        written = _route(f"r{number}", key, route)
+        written = http_route(f"r{number}", key, route)
         if isinstance(route.integration, str | HttpIntegrationEntry):
-            integrations.append(_integration(f"i{number}", route.integration, (*path, "integration"), findings))
+            integrations.append(http_integration(f"i{number}", route.integration, (*path, "integration"), findings))
             written["target"] = f"integrations/i{number}"
         routes.append(written)
     kept = ("description", "version", "corsConfiguration", "disableExecuteApiEndpoint", "tags")
@@ -49,14 +49,14 @@ def http_document(api_id: str, api: HttpApiEntry, findings: list[Finding]) -> di
     }
 
 
-def _route(route_id: str, key: str, route: HttpRouteEntry) -> dict[str, Any]:
+def http_route(route_id: str, key: str, route: HttpRouteEntry) -> dict[str, Any]:
     document = msgspec.to_builtins(route)
     document.pop("integration", None)
     throttle = document.pop("throttle", None)
     return {"routeId": route_id, "routeKey": key, **document, **extended({"throttle": throttle} if throttle else {})}
 
 
-def _integration(
+def http_integration(
     integration_id: str, entry: str | HttpIntegrationEntry, path: Path, findings: list[Finding]
 ) -> dict[str, Any]:
     if isinstance(entry, str):

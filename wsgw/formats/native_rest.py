@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from wsgw.definitions.finding import Finding, Path, error
+from wsgw.definitions.model_schema import MOST_NESTED, models_in, nested
 from wsgw.formats.native_parts import extended, model_document, move_access_log, route_settings
 from wsgw.formats.native_rest_integration import method_responses, rest_integration
 from wsgw.formats.native_schema_parts import ModelEntry
@@ -21,7 +22,7 @@ from wsgw.formats.native_schema_rest import (
 )
 
 #: What every REST API has from its beginning. Source: API reference, CreateRestApi.
-_BUILT_IN_MODELS: dict[str, dict[str, Any]] = {
+BUILT_IN_MODELS: dict[str, dict[str, Any]] = {
     "Empty": {"$schema": "http://json-schema.org/draft-04/schema#", "title": "Empty Schema", "type": "object"},
     "Error": {
         "$schema": "http://json-schema.org/draft-04/schema#",
@@ -45,7 +46,7 @@ def rest_document(api_id: str, api: RestApiEntry, findings: list[Finding]) -> di
         "endpointConfiguration",
         "tags",
     )
-    validators = _Validators(api)
+    validators = Validators(api)
     resources = _resources(api_id, api, validators, findings)
     return {
         "id": api_id,
@@ -63,7 +64,7 @@ def rest_document(api_id: str, api: RestApiEntry, findings: list[Finding]) -> di
     }
 
 
-class _Validators:
+class Validators:
     """Request validators: those with names, and one for each other choice that a method makes."""
 
     def __init__(self, api: RestApiEntry) -> None:
@@ -88,9 +89,7 @@ def _validator(validator_id: str, name: str, entry: ValidatorEntry) -> dict[str,
     return {"id": validator_id, "name": name, **msgspec.to_builtins(entry)}
 
 
-def _resources(
-    api_id: str, api: RestApiEntry, validators: _Validators, findings: list[Finding]
-) -> list[dict[str, Any]]:
+def _resources(api_id: str, api: RestApiEntry, validators: Validators, findings: list[Finding]) -> list[dict[str, Any]]:
     """The tree of resources that the routes' paths need, parents first."""
     resources: dict[str, dict[str, Any]] = {"/": {"id": "root", "path": "/", "resourceMethods": {}}}
     for key, entry in api.routes.items():
@@ -101,7 +100,7 @@ def _resources(
             continue
         method = MethodEntry(integration=entry) if isinstance(entry, str) else entry
         methods = _resource(resources, template)["resourceMethods"]
-        methods[verb] = _method(verb, template, method, validators, path, findings)
+        methods[verb] = rest_method(verb, template, method, validators, path, findings)
     return list(resources.values())
 
 
@@ -121,8 +120,8 @@ def _resource(resources: dict[str, dict[str, Any]], template: str) -> dict[str, 
     return found
 
 
-def _method(
-    verb: str, template: str, entry: MethodEntry, validators: _Validators, path: Path, findings: list[Finding]
+def rest_method(
+    verb: str, template: str, entry: MethodEntry, validators: Validators, path: Path, findings: list[Finding]
 ) -> dict[str, Any]:
     document = msgspec.to_builtins(entry)
     throttle = document.pop("throttle", None)
@@ -151,9 +150,20 @@ def _models(api: RestApiEntry) -> list[dict[str, Any]]:
         if isinstance(entry, MethodEntry) and isinstance(entry.request_models, dict)
         for model in entry.request_models.values()
     }
-    built_in = {name: ModelEntry(schema=schema) for name, schema in _BUILT_IN_MODELS.items() if name in named}
+    for model in api.models.values():
+        named |= models_in(_schema_of(model))
+    built_in = {name: ModelEntry(schema=schema) for name, schema in BUILT_IN_MODELS.items() if name in named}
     models = {**built_in, **api.models}
     return [model_document("id", f"m{number}", name, one) for number, (name, one) in enumerate(models.items(), 1)]
+
+
+def _schema_of(model: ModelEntry) -> Any:
+    """The schema; None where it is no JSON, or too deep to look at: both are found later, with its place."""
+    try:
+        schema = orjson.loads(model.schema) if isinstance(model.schema, str) else model.schema
+    except orjson.JSONDecodeError:
+        return None
+    return schema if nested(schema) <= MOST_NESTED else None
 
 
 def _policy(policy: dict[str, Any] | str) -> str:
@@ -171,7 +181,7 @@ def rest_stage(name: str, stage: RestStageEntry) -> dict[str, Any]:
     """The Stage `name`, in v1's shape."""
     document = msgspec.to_builtins(stage)
     written: dict[str, Any] = {"stageName": name}
-    settings = {_settings_key(key): value for key, value in document.pop("methodSettings", {}).items()}
+    settings = {settings_key(key): value for key, value in document.pop("methodSettings", {}).items()}
     if (throttle := document.pop("throttle", None)) is not None:
         settings["*/*"] = {**settings.get("*/*", {}), **route_settings(throttle)}
     if settings:
@@ -182,7 +192,7 @@ def rest_stage(name: str, stage: RestStageEntry) -> dict[str, Any]:
     return {**written, **document, **extended({**ours, **access_log})}
 
 
-def _settings_key(key: str) -> str:
+def settings_key(key: str) -> str:
     """`GET /pets/{id}` as API Gateway writes it: `pets~1{id}/GET`; what is written so already stays."""
     verb, blank, path = key.partition(" ")
     return f"{path.removeprefix('/').replace('/', '~1')}/{verb}" if blank else key

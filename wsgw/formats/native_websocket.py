@@ -26,9 +26,9 @@ def websocket_document(api_id: str, api: ApiEntry, findings: list[Finding]) -> d
     for number, (key, entry) in enumerate(api.routes.items(), 1):
         path: Path = ("apis", api_id, "routes", key)
         route = RouteEntry(integration=entry) if isinstance(entry, str) else entry
-        written = _route(f"r{number}", key, route)
+        written = websocket_route(f"r{number}", key, route)
         if isinstance(route.integration, str | IntegrationEntry):
-            integration = _integration(f"i{number}", route.integration, (*path, "integration"), findings)
+            integration = websocket_integration(f"i{number}", route.integration, (*path, "integration"), findings)
             integrations.append(integration)
             written["target"] = f"integrations/{integration['integrationId']}"
         routes.append(written)
@@ -49,7 +49,7 @@ def websocket_document(api_id: str, api: ApiEntry, findings: list[Finding]) -> d
     }
 
 
-def _route(route_id: str, key: str, route: RouteEntry) -> dict[str, Any]:
+def websocket_route(route_id: str, key: str, route: RouteEntry) -> dict[str, Any]:
     document = msgspec.to_builtins(route)
     document.pop("integration", None)
     throttle = document.pop("throttle", None)
@@ -64,7 +64,7 @@ def _route(route_id: str, key: str, route: RouteEntry) -> dict[str, Any]:
     return {"routeId": route_id, "routeKey": key, **document, **extended({"throttle": throttle} if throttle else {})}
 
 
-def _integration(
+def websocket_integration(
     integration_id: str, entry: str | IntegrationEntry, path: Path, findings: list[Finding]
 ) -> dict[str, Any]:
     document: dict[str, Any]

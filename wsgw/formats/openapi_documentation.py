@@ -27,8 +27,8 @@ _TYPES = frozenset(
     }
 )
 _PARAMETERS = {"path": "PATH_PARAMETER", "query": "QUERY_PARAMETER", "header": "REQUEST_HEADER"}
-_INFO = ("description", "termsOfService", "contact", "license")
-_METHOD = ("tags", "summary", "description", "externalDocs", "deprecated")
+INFO = ("description", "termsOfService", "contact", "license")
+METHOD = ("tags", "summary", "description", "externalDocs", "deprecated")
 
 
 class Documentation:
@@ -44,7 +44,7 @@ class Documentation:
             return
         self._extension(root.at(EXTENSION))
         info = root.at("info")
-        self._put(root, {"type": "API"}, self._said(root, ("externalDocs",), info=self._said(info, _INFO)))
+        self._put(root, {"type": "API"}, self._said(root, ("externalDocs",), info=self._said(info, INFO)))
 
     def parts(self) -> list[dict[str, Any]]:
         return [self._parts[key] for key in sorted(self._parts)]
@@ -54,7 +54,7 @@ class Documentation:
 
     def method(self, operation: Place, path: str, verb: str) -> None:
         location = {"type": "METHOD", "path": path, "method": verb}
-        self._put(operation, location, self._said(operation, _METHOD))
+        self._put(operation, location, self._said(operation, METHOD))
 
     def parameter(self, parameter: Place, path: str, verb: str, place: str, name: str) -> None:
         location = {"type": _PARAMETERS[place], "path": path, "method": verb, "name": name}

@@ -46,6 +46,7 @@ def elsewhere(notes: Notes) -> dict[str, Any]:
     Those inside of what is kept as a whole are reported only, if they are API Gateway's.
     """
     found = {}
+    notes.read.add((MISPLACED,))
     for path, value, is_kept in _unread(notes.document, (), notes, False):
         key = str(path[-1])
         if not is_kept:

@@ -67,6 +67,8 @@ def http_document(root: Place, api_id: str, name: str, base: BasePathMode) -> tu
     root.at(VERSION)
     components = root.at("components")
     components.at(INTEGRATIONS)
+    if "schemas" in components:
+        components.at("schemas").inform("HTTP APIs check no bodies: schemas have no effect")
     extensions = kept(root, OURS | {CORS, VERSION, ENDPOINT})
     info_extensions = kept(info)
     kept_whole = for_export(root, base == "ignore", frozenset({"securitySchemes", INTEGRATIONS}))
@@ -167,8 +169,8 @@ class _Routes:
         at: Path = (*self._api, "routes", key)
         self._places[at] = operation.path
         self._places[(*at, "integration")] = place.path
-        security = (*(operation.path if "security" in operation else ()), "security")
-        self._places |= {(*at, "authorizationType"): security, (*at, "apiKeyRequired"): security}
+        guarded = (*(operation.path if "security" in operation else ()), "security")
+        self._places |= {(*at, "authorizationType"): guarded, (*at, "apiKeyRequired"): guarded}
 
     def _integration(self, place: Place) -> str | None:
         """The id of the integration at `place`; routes that refer to the same one share it."""

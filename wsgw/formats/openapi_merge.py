@@ -49,13 +49,22 @@ def merge(existing: Document, imported: Document, mode: Mode) -> dict[str, Any]:
     if types:
         whole["binaryMediaTypes"] = list(types)
     for name in ("tags", "x-wsgw"):
-        both_members = {**existing.get(name, {}), **imported.get(name, {})}
-        if both_members:
+        if both_members := _both(existing.get(name, {}), imported.get(name, {})):
             whole[name] = both_members
     for name in _LISTS[1:]:
         whole[name] = _united(name, existing.get(name, ()), imported.get(name, ()))
     whole["resources"] = _resources(existing, imported)
     return whole
+
+
+def _both(existing: Document, imported: Document) -> dict[str, Any]:
+    """The members of both; of a mapping that both have, too."""
+    both = {**existing, **imported}
+    for name, value in imported.items():
+        before = existing.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            both[name] = {**before, **value}
+    return both
 
 
 def _overwritten_http(existing: Document, imported: Document) -> dict[str, Any]:

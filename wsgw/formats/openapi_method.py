@@ -20,7 +20,9 @@ _STATUS = re.compile(r"[1-5][0-9]{2}")
 _VALIDATOR = "x-amazon-apigateway-request-validator"
 KNOWN = frozenset({INTEGRATION, _VALIDATOR, "x-amazon-apigateway-auth", THROTTLE})
 # What says no more than that a parameter or header is a text.
-_PLAIN = ({}, {"schema": {"type": "string"}}, {"type": "string"})
+_PLAIN: tuple[dict[str, Any], ...] = ({}, {"schema": {"type": "string"}})
+# Of a Swagger parameter: what is no part of its schema.
+_BESIDE = frozenset({"collectionFormat", "allowEmptyValue"})
 _NOT_SUPPORTED = ("callbacks", "servers")
 
 
@@ -185,6 +187,10 @@ def _written(place: Place, read: tuple[str, ...], shared: Shared) -> dict[str, A
     """What the parameter or header at `place` says besides what is `read`, if it is more than that it is a text."""
     kept(place)
     said = {key: value for key, value in place.value.items() if key not in read}
+    if shared.is_swagger and "type" in said:
+        # As OpenAPI 3 has it: one form for what is kept.
+        beside = {key: one for key, one in said.items() if key in _BESIDE or key.startswith("x-")}
+        said = {"schema": {key: one for key, one in said.items() if key not in beside}, **beside}
     return {} if said in _PLAIN else shared.models.renamed(said)
 
 

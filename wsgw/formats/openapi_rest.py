@@ -16,12 +16,14 @@ from wsgw.formats.openapi_models import Models
 from wsgw.formats.openapi_paths import VERBS, BasePathMode, Tree, base_path, check_item, placed
 from wsgw.formats.openapi_place import Place
 from wsgw.formats.openapi_root import (
+    ACCESS_MODE,
     BINARY,
     COMPRESSION,
     ENDPOINT,
     POLICY,
     RESPONSES,
     ROOT,
+    SECURITY_POLICY,
     VALIDATOR,
     VALIDATORS,
     Places,
@@ -62,6 +64,8 @@ def rest_document(
         (*at, "policy"): (POLICY,),
         (*at, "gatewayResponses"): (RESPONSES,),
         (*at, "endpointConfiguration"): (ENDPOINT,),
+        (*at, "securityPolicy"): (SECURITY_POLICY,),
+        (*at, "endpointAccessMode"): (ACCESS_MODE,),
     }
     resources = _resources(root, base, shared, places)
     places |= {(*at, "models", model): place.path for model, place in models.places.items()}

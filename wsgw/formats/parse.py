@@ -13,6 +13,7 @@ from wsgw.definitions.finding import Finding, Path, error, pointer
 from wsgw.definitions.freeze import api_id_of
 from wsgw.formats import native
 from wsgw.formats.openapi import PSEUDO_PARAMETERS, import_openapi, is_openapi
+from wsgw.formats.openapi_paths import BasePathMode
 from wsgw.formats.yaml import Located, YamlError, load
 
 
@@ -61,11 +62,16 @@ class Parsed(NamedTuple):
 
 
 def parse(
-    text: bytes, name: str, env: Mapping[str, str], pseudo_parameters: Mapping[str, str] = PSEUDO_PARAMETERS
+    text: bytes,
+    name: str,
+    env: Mapping[str, str],
+    pseudo_parameters: Mapping[str, str] = PSEUDO_PARAMETERS,
+    basepath: BasePathMode = "ignore",
 ) -> Parsed:
     """What the file `name`, whose content is `text`, defines.
 
-    `env` answers for `${NAME}` in secrets, `pseudo_parameters` for `${AWS::…}` in OpenAPI documents.
+    `env` answers for `${NAME}` in secrets, `pseudo_parameters` for `${AWS::…}` in OpenAPI documents, whose base path
+    is treated as `basepath` says.
 
     Never raises for what a file says: whatever is wrong with it is a finding.
     """
@@ -78,7 +84,7 @@ def parse(
     if refusal := _refusal(located.data):
         return Parsed(findings=(source.placed(refusal),))
     if is_openapi(located.data):
-        return _openapi(located, name, pseudo_parameters)
+        return _openapi(located, name, pseudo_parameters, basepath)
     read = native.read(located.data, env)
     paths: list[Path] = [("apis", api_id_of(api)) for api in read.apis]
     paths += [("domainNames", domain.name) for domain in read.domain_names]
@@ -115,9 +121,9 @@ def merged(several: Iterable[Parsed]) -> Parsed:
     return Parsed(tuple(apis), tuple(keys), tuple(tokens), tuple(findings), sources, tuple(domains))
 
 
-def _openapi(located: Located, name: str, pseudo_parameters: Mapping[str, str]) -> Parsed:
+def _openapi(located: Located, name: str, pseudo_parameters: Mapping[str, str], basepath: BasePathMode) -> Parsed:
     """The API of an OpenAPI document."""
-    imported = import_openapi(located.data, pseudo_parameters=pseudo_parameters)
+    imported = import_openapi(located.data, basepath=basepath, pseudo_parameters=pseudo_parameters)
     source = Source(name, located, imported.places)
     findings = sorted(map(source.placed, imported.findings), key=lambda finding: (finding.line, finding.column))
     if imported.document is None:
@@ -126,12 +132,16 @@ def _openapi(located: Located, name: str, pseudo_parameters: Mapping[str, str]) 
     return Parsed((imported.document,), findings=tuple(findings), sources={path: source})
 
 
+#: What would be one.
+_BEGINS = "a definition file has apis:, openapi: or swagger:"
+
+
 def _refusal(data: Any) -> Finding | None:
     """Why a document is not for `native`, or None if it is."""
     if data is None:
-        return error((), "the file is empty", "a definition file begins with apis:")
+        return error((), "the file is empty", _BEGINS)
     if not isinstance(data, dict):
-        return error((), "this is no definition file", "a definition file begins with apis:")
+        return error((), "this is no definition file", _BEGINS)
     if data.keys() & native.TOP_KEYS and not data.keys() & {"service", "Resources", "openapi", "swagger"}:
         return None
     if is_openapi(data):
@@ -140,7 +150,8 @@ def _refusal(data: Any) -> Finding | None:
     if kind:
         return error((), f"{kind} are not served by this version", "describe the API in the native format, under apis:")
     known = ", ".join(sorted(native.TOP_KEYS))
-    return error((), "this is no definition file that is known here", f"a native one has one of: {known}")
+    message = "this is no definition file that is known here"
+    return error((), message, f"a native one has one of: {known}; an OpenAPI document has openapi or swagger")
 
 
 def _foreign_kind(data: Mapping[str, Any]) -> str:

@@ -82,9 +82,10 @@ class Connection(asyncio.Protocol):
 
     def start(self, call: Call) -> bool:
         """Write the request; False, with nothing written, if the backend has closed or spoken out of turn."""
-        # The loop may not have seen yet what came since it last looked. Asking the kernel costs 0.4 µs, and makes sure
-        # that a backend that closes without a word did so after this request was sent.
-        if self._transport.is_closing() or (self._readable is not None and self._readable(0)):
+        # The loop may not have seen yet what came since it last looked. Asking the kernel costs a system call and makes
+        # sure that a backend that closes without a word did so after this request was sent. What may be sent again if
+        # it was not needs no such certainty.
+        if self._transport.is_closing() or (not call.repeatable and self._readable is not None and self._readable(0)):
             self.abandon()
             return False
         call.connection = self

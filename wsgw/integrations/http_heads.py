@@ -7,20 +7,12 @@ of four headers: 1.5 µs of the 5 that our own code costs such a request.
 
 from __future__ import annotations
 
-from typing import Any
-
-from wsgw.invocation import Reply
+from wsgw.invocation import Reply, SharedHeaders
 
 _MOST_HEADS = 128
 _LONGEST_HEAD = 1024
 #: After a table that was of no use, the next is begun so many answers later.
 _REST = 10_000
-
-
-class SharedHeaders(tuple[tuple[str, str], ...]):
-    """Header lines that many answers have. `made`: what others have made of these lines and of nothing else."""
-
-    made: dict[str, Any]
 
 
 class KnownHeads:
@@ -63,5 +55,4 @@ class KnownHeads:
             self._hits = 0
             return
         headers = SharedHeaders(reply.headers)
-        headers.made = {}
         self._known[data[:end]] = (reply.status, headers, len(reply.body))

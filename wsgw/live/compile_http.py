@@ -16,7 +16,7 @@ from wsgw.integrations.http_events import events_of_1_0, events_of_2_0
 from wsgw.integrations.http_results import reply_of_1_0, reply_of_2_0
 from wsgw.integrations.lambda_ import LambdaIntegration
 from wsgw.integrations.local import PythonIntegration, load_handler
-from wsgw.invocation import Headers, HttpInvocation
+from wsgw.invocation import HttpInvocation
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
 from wsgw.live.route_steps import live_route, log_line, throttles, timeout_of
@@ -79,9 +79,9 @@ def _not_found(_invocation: HttpInvocation) -> NotFound:
     return NotFound()
 
 
-def http_ids(invocation: HttpInvocation) -> Headers:
-    """The header that every answer of an HTTP API has."""
-    return (("apigw-requestid", invocation.request_id),)
+def http_ids(invocation: HttpInvocation) -> str:
+    """The header line that every answer of an HTTP API has."""
+    return f"apigw-requestid: {invocation.request_id}\r\n"
 
 
 def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Route
 from wsgw.errors import DefinitionError, GatewayError, MissingAuthenticationToken
 from wsgw.ids import api_tag
-from wsgw.invocation import Headers, HttpInvocation, Reply
+from wsgw.invocation import HttpInvocation, Reply
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
 from wsgw.live.rest_integrations import integration_steps, streams
@@ -67,9 +67,9 @@ def _refuser(api: Api) -> Callable[[GatewayError, HttpInvocation], Reply]:
         raise DefinitionError([f"apis.{api.id}.gatewayResponses: {error}"]) from error
 
 
-def rest_ids(invocation: HttpInvocation) -> Headers:
-    """The headers that every answer of a REST API has."""
-    return (("x-amzn-RequestId", invocation.request_id), ("x-amz-apigw-id", invocation.extended_request_id))
+def rest_ids(invocation: HttpInvocation) -> str:
+    """The header lines that every answer of a REST API has."""
+    return f"x-amzn-RequestId: {invocation.request_id}\r\nx-amz-apigw-id: {invocation.extended_request_id}\r\n"
 
 
 def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:

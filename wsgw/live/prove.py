@@ -13,7 +13,7 @@ from wsgw.definitions.check_integration import DEFAULT_KEYS, NON_PROXY
 from wsgw.definitions.finding import Finding, Path
 from wsgw.definitions.route import LIFECYCLE_KEYS, Integration, Route
 from wsgw.live.prove_http import prove_http
-from wsgw.live.prove_parts import prove_model, prove_templates, tried
+from wsgw.live.prove_parts import prove_models, prove_templates, prove_url, tried
 from wsgw.live.prove_rest import prove_rest
 from wsgw.mapping.log_format import compile_log_format
 from wsgw.mapping.parameters import compile_parameters, stage_variables_in
@@ -24,8 +24,7 @@ def prove(api: Api) -> list[Finding]:
     """A finding for each text of `api` that does not compile, with the compiler's own words."""
     path: Path = ("apis", api.id)
     findings: list[Finding] = []
-    for name, model in api.models.items():
-        findings += prove_model((*path, "models", name, "schema"), model)
+    findings += prove_models((*path, "models"), api.models)
     if api.protocol == "REST":
         findings += prove_rest(path, api)
     elif api.protocol == "HTTP":
@@ -53,6 +52,7 @@ def _route(path: Path, route: Route) -> Iterator[Finding]:
 
 def _integration(path: Path, route: Route, integration: Integration) -> Iterator[Finding]:
     yield from tried((*path, "uri"), stage_variables_in, integration.uri)
+    yield from prove_url((*path, "uri"), integration)
     lifecycle = route.key in LIFECYCLE_KEYS
     for target, source in integration.request_parameters.items():
         at: Path = (*path, "requestParameters", target)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from wsgw.definitions.api import Api
 from wsgw.definitions.finding import Finding, Path, error
 from wsgw.definitions.route import Integration
-from wsgw.live.prove_parts import tried
+from wsgw.live.prove_parts import prove_url, tried
 from wsgw.mapping.http_parameters import compile_request_mapping, compile_response_mappings
 from wsgw.mapping.http_values import compile_value
 from wsgw.mapping.parameters import stage_variables_in
@@ -24,6 +24,7 @@ def prove_http(path: Path, api: Api) -> Iterator[Finding]:
 
 def _integration(path: Path, integration: Integration) -> Iterator[Finding]:
     yield from tried((*path, "uri"), stage_variables_in, integration.uri)
+    yield from prove_url((*path, "uri"), integration)
     at: Path = (*path, "requestParameters")
     if integration.subtype is not None:
         yield from _action(path, integration, integration.subtype)

@@ -8,7 +8,7 @@ from wsgw.definitions.api import Api
 from wsgw.definitions.check_integration import NON_PROXY
 from wsgw.definitions.finding import Finding, Path, warning
 from wsgw.definitions.route import Integration, IntegrationResponse, Route
-from wsgw.live.prove_parts import prove_templates, tried
+from wsgw.live.prove_parts import prove_templates, prove_url, tried
 from wsgw.mapping.rest_parameters import compile_request_parameters, compile_response_parameters
 from wsgw.pipeline.refuse_rest import rest_refuser
 from wsgw.pipeline.rest_headers import TO_AWS, TO_HTTP
@@ -30,6 +30,7 @@ def prove_rest(path: Path, api: Api) -> Iterator[Finding]:
 
 
 def _integration(path: Path, route: Route, integration: Integration) -> Iterator[Finding]:
+    yield from prove_url((*path, "uri"), integration)
     reserved = TO_AWS if integration.type.startswith("AWS") else TO_HTTP
     for target, source in integration.request_parameters.items():
         at: Path = (*path, "requestParameters", target)

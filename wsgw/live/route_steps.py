@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, Protocol, Stage
 from wsgw.definitions.route import Integration, Route
 from wsgw.errors import ApiConfigurationError, DefinitionError
@@ -52,7 +53,10 @@ def throttles(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
     """Those of the route or stage, then the account's."""
     steps: list[Step] = []
     limit = route.throttle or stage.route_throttles.get(route.key) or stage.throttle
-    if limit is not None:
+    if limit is not None and min(limit.rate_limit, limit.burst_limit) >= 0:  # -1 is no limit
+        if not limit.rate_limit or not limit.burst_limit:
+            # Nobody passes, whatever the other number would let a bucket hold.
+            limit = ThrottleSettings(rate_limit=0, burst_limit=0)
         steps.append(throttle(parts.buckets, f"route/{api.id}/{stage.name}/{route.key}", limit))
     account = limit_of(parts.settings.account_rate, parts.settings.account_burst)
     if account is not None:

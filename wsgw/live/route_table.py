@@ -9,7 +9,7 @@ from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import StageLimits
 from wsgw.errors import AccessDenied, GatewayError
 from wsgw.integrations.drive import apart
-from wsgw.invocation import Headers, HttpInvocation, Invocation, Reply
+from wsgw.invocation import HttpInvocation, Invocation, Reply
 from wsgw.observe.metrics import RouteMetrics
 from wsgw.pipeline.run import Step, run
 
@@ -156,10 +156,10 @@ class LiveHttpStage(LiveStage):
     """A stage of an HTTP or REST API.
 
     `paths` finds a request's route, `default` is an HTTP API's `$default`, `not_found` what a request ends in
-    for which there is neither. `preflight` answers a CORS preflight, or gives None for a request that is none; it is None where CORS is
-    not configured. `refuse` words a GatewayError as this API does. `ids` gives the headers that every answer of the API
-    has. `settle` is the last to see a reply, refusals included: it adds CORS headers, compresses; None where nothing is
-    to be done. `is_rest`: by the rules of REST APIs.
+    for which there is neither. `preflight` answers a CORS preflight, or gives None for a request that is none; it is
+    None where CORS is not configured. `refuse` words a GatewayError as this API does. `ids` gives the header lines that
+    every answer of the API has. `settle` is the last to see a reply, refusals included: it adds CORS headers,
+    compresses; None where nothing is to be done. `is_rest`: by the rules of REST APIs.
     """
 
     __slots__ = ("default", "ids", "is_rest", "not_found", "paths", "preflight", "refuse", "settle")
@@ -170,7 +170,7 @@ class LiveHttpStage(LiveStage):
     not_found: Callable[[HttpInvocation], GatewayError]
     preflight: Callable[[HttpInvocation], Reply | None] | None
     refuse: Callable[[GatewayError, HttpInvocation], Reply]
-    ids: Callable[[HttpInvocation], Headers]
+    ids: Callable[[HttpInvocation], str]
     settle: Callable[[Reply, HttpInvocation], Reply] | None
 
 

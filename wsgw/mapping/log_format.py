@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -47,24 +48,6 @@ _MAX_LENGTH: Final = 3_072
 #: Written as if it were a name: a secret that this variable would put into a log.
 _SECRET: Final = "identity.apiKey"
 
-#: Variables that every invocation has.
-_ALWAYS_SET: Final = frozenset(
-    ("requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "eventType", "status", "apiId", "stage")
-) | {"responseLength", "responseLatency", "dataProcessed"}
-#: Variables that nobody else has a say in, and that hold nothing to escape: ids, times, numbers and names of ours.
-_OUR_OWN: Final = frozenset(
-    ("requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "eventType", "status", "messageId")
-) | {
-    "error.responseType",
-    "integrationLatency",
-    "integration.latency",
-    "connectedAt",
-    "messageDirection",
-    "dataProcessed",
-    "responseLatency",
-    "responseLength",
-}
-
 Finish = Callable[[Value], str]
 
 
@@ -100,27 +83,43 @@ def _check(text: str) -> None:
 def _quoted_line(
     pieces: Sequence[str], names: Sequence[str], readers: Sequence[Callable[[Invocation], Value]]
 ) -> Callable[[Invocation], str]:
-    """Every value stands in quotes: one look at those that anybody else has a say in tells that none needs escaping."""
-    template = "%s".join(piece.replace("%", "%%") for piece in pieces)
-    ready = [read if name in _ALWAYS_SET else _or_dash(read) for name, read in zip(names, readers, strict=True)]
-    foreign = [index for index, name in enumerate(names) if name not in _OUR_OWN]
+    """Every value stands in quotes: one look at the whole line tells that nothing in it needs escaping."""
+    # What is an attribute is read in one call for all.
+    paths = [_attribute(read) for read in readers]
+    attributes = [at for at, path in enumerate(paths) if path is not None]
+    if len(attributes) < 2:
+        attributes = []
+    others = [at for at in range(len(readers)) if at not in attributes]
+    plain = attrgetter(*[path for at in attributes if (path := paths[at]) is not None]) if attributes else _nothing
+    computed = [readers[at] for at in others]
+    places = {at: place for place, at in enumerate([*attributes, *others])}
+    escaped = [piece.replace("{", "{{").replace("}", "}}") for piece in pieces]
+    template = escaped[0] + "".join(f"{{{places[at]}}}{piece}" for at, piece in enumerate(escaped[1:]))
+    filled = template.format
+    quotes = "".join(pieces).count('"')
 
     def line(invocation: Invocation) -> str:
-        values = [read(invocation) for read in ready]
-        together = "".join([str(values[index]) for index in foreign])
-        if not together.isprintable() or '"' in together or "\\" in together:
-            values = [_in_quotes(value) for value in values]
-        return template % tuple(values)
+        values: list[Value] = [*plain(invocation), *[read(invocation) for read in computed]]
+        if None in values or "" in values:
+            values = ["-" if value is None or value == "" else value for value in values]
+        text = filled(*values)
+        if text.isprintable() and "\\" not in text and text.count('"') == quotes:
+            return text
+        return filled(*[_in_quotes(value) for value in values])
 
     return line
 
 
-def _or_dash(read: Callable[[Invocation], Value]) -> Callable[[Invocation], Value]:
-    def value_or_dash(invocation: Invocation) -> Value:
-        value = read(invocation)
-        return "-" if value is None or value == "" else value
+def _attribute(read: Callable[[Invocation], Value]) -> str | None:
+    """The dotted attribute that `read` gets, if that is all that it does."""
+    if not isinstance(read, attrgetter):
+        return None
+    path: str = read.__reduce__()[1][0]
+    return path
 
-    return value_or_dash
+
+def _nothing(_invocation: Invocation) -> tuple[Value, ...]:
+    return ()
 
 
 def _reader(name: str, protocol: Protocol) -> Callable[[Invocation], Value]:

@@ -1,18 +1,19 @@
 """Content codings of REST APIs: bodies of requests decoded before they are read, answers compressed for clients.
 
-Both are on where the API has a minimumCompressionSize. Streams pass as they are.
-Source: developer guide, "Payload compression for REST APIs"; RFC 9110 sections 8.4 and 12.5.3.
+Both are on where the API has a minimumCompressionSize. A stream is compressed if its length was announced; one of
+unknown length may be events, which are for nobody to hold back.
+Source: developer guide, "Payload compression for REST APIs"; RFC 9110 sections 8.4, 12.5.3 and 12.5.5.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from typing import Final
 
 from wsgw.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
-from wsgw.invocation import HttpInvocation, Invocation, Reply
+from wsgw.invocation import HttpInvocation, Invocation, Reply, Stream
 from wsgw.pipeline.run import Step
 
 #: zlib's window bits: with gzip's header, and with zlib's own, which is what HTTP calls deflate.
@@ -24,6 +25,8 @@ _MOST_CODINGS: Final = 2
 _MOST_MEMBERS: Final = 64
 #: Up to this size bodies are compressed well, beyond it fast: nothing else runs meanwhile.
 _SMALL: Final = 65_536
+#: Statuses whose answers have no body, or a part of one that was counted in the bytes of the whole (Content-Range).
+_LEFT: Final = frozenset((204, 206, 304))
 
 
 def decode_body(most: int) -> Step:
@@ -81,24 +84,60 @@ def compressor(minimum: int) -> Callable[[Reply, HttpInvocation], Reply]:
     """Compresses replies of at least `minimum` bytes for clients that take gzip or deflate."""
 
     def settle(reply: Reply, invocation: HttpInvocation) -> Reply:
-        size = len(reply.body)
-        if size < minimum or size == 0 or reply.stream is not None or reply.status in (204, 304):
+        stream = reply.stream
+        size = len(reply.body) if stream is None else stream.length
+        if not size or size < minimum or reply.status in _LEFT or reply.header("content-encoding") is not None:
             return reply
         accepted = invocation.fields.all("accept-encoding")
         coding = preferred_coding(", ".join(accepted)) if accepted else None
-        if coding is None or reply.header("content-encoding") is not None:
-            return reply
-        headers = [*reply.headers, ("Content-Encoding", coding)]
-        return Reply(reply.status, encoded(reply.body, coding), headers)
+        headers = list(reply.headers)
+        if "accept-encoding" not in (reply.header("vary") or "").lower():
+            # A cache on the way must not give this answer to a client that takes another coding.
+            headers.append(("Vary", "Accept-Encoding"))
+        if coding is None:
+            return Reply(reply.status, reply.body, headers, stream)
+        # A strong ETag is of these very bytes, which are others now.
+        headers = [
+            (name, f"W/{value}" if name.lower() == "etag" and value[:1] == '"' else value) for name, value in headers
+        ]
+        headers.append(("Content-Encoding", coding))
+        if stream is None:
+            return Reply(reply.status, encoded(reply.body, coding), headers)
+        return Reply(reply.status, b"", headers, EncodedStream(reply.body, stream, coding))
 
     return settle
 
 
 def encoded(body: bytes, coding: str) -> bytes:
     """`body` in the `coding` gzip or deflate."""
-    level = 6 if len(body) <= _SMALL else 1
-    deflater = zlib.compressobj(level, zlib.DEFLATED, _GZIP if coding == "gzip" else _ZLIB)
+    deflater = _deflater(coding, 6 if len(body) <= _SMALL else 1)
     return deflater.compress(body) + deflater.flush()
+
+
+class EncodedStream:
+    """`stream` behind `start` in the `coding` gzip or deflate, as it comes. How long it will be nobody knows."""
+
+    __slots__ = ("_coding", "_start", "_stream", "length")
+
+    def __init__(self, start: bytes, stream: Stream, coding: str) -> None:
+        self._start = start
+        self._stream = stream
+        self._coding = coding
+        self.length: int | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        deflater = _deflater(self._coding, 1)
+        yield deflater.compress(self._start)
+        async for piece in self._stream:
+            yield deflater.compress(piece)
+        yield deflater.flush()
+
+    def cancel(self) -> None:
+        self._stream.cancel()
+
+
+def _deflater(coding: str, level: int) -> zlib._Compress:
+    return zlib.compressobj(level, zlib.DEFLATED, _GZIP if coding == "gzip" else _ZLIB)
 
 
 @lru_cache(maxsize=256)

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from wsgw.errors import ApiConfigurationError, BadRequest
-from wsgw.integrations.http_heads import SharedHeaders
 from wsgw.integrations.http_pool import Target, header_block
-from wsgw.invocation import HeaderFields, Headers, HttpInvocation
+from wsgw.invocation import HeaderFields, Headers, HttpInvocation, SharedHeaders
 from wsgw.pipeline.backend_headers import connection_options
 
 #: Of a client's headers, those that end here in every kind of API: they belong to one hop, or we say them ourselves.
@@ -116,17 +115,17 @@ _NAMES: dict[str, str] = {}
 _CONTENT_TYPE = "Content-Type"
 
 
-def rest_answer_headers(headers: Headers) -> list[tuple[str, str]]:
+def rest_answer_headers(headers: Headers) -> Headers:
     """A backend's headers as an HTTP_PROXY integration of a REST API gives them. Recorded on the service.
 
     An answer that has no Content-Type is given one.
     """
     if type(headers) is not SharedHeaders:
         return _rest_answer_headers(headers)
-    known: list[tuple[str, str]] | None = headers.made.get("given by REST")
+    known: SharedHeaders | None = headers.made.get("given by REST")
     if known is None:
-        known = headers.made["given by REST"] = _rest_answer_headers(headers)
-    return known.copy()
+        known = headers.made["given by REST"] = SharedHeaders(_rest_answer_headers(headers))
+    return known
 
 
 def _rest_answer_headers(headers: Headers) -> list[tuple[str, str]]:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from wsgw.integrations.http_heads import SharedHeaders
-from wsgw.invocation import Headers, HttpInvocation, Invocation, Reply
+from wsgw.invocation import Headers, HttpInvocation, Invocation, Reply, SharedHeaders
 from wsgw.mapping.http_parameters import ResponseMapping
 from wsgw.pipeline.backend_headers import connection_options
 from wsgw.pipeline.run import Step
@@ -68,9 +67,9 @@ def kept_headers(headers: Headers) -> Headers:
     """The headers of a backend that the client gets. What is given may be shared by many answers."""
     if type(headers) is not SharedHeaders:
         return _kept(headers)
-    known: Headers | None = headers.made.get("given by HTTP")
+    known: SharedHeaders | None = headers.made.get("given by HTTP")
     if known is None:
-        known = headers.made["given by HTTP"] = _kept(headers)
+        known = headers.made["given by HTTP"] = SharedHeaders(_kept(headers))
     return known
 
 

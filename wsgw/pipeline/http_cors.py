@@ -66,9 +66,14 @@ def cors_preflight(cors: Cors) -> Callable[[HttpInvocation], Reply | None]:
     return preflight
 
 
+#: A cache on the way must not give what one page may read, or may not, to another (RFC 9110 section 12.5.5).
+_VARY: Final = ("vary", "origin")
+
+
 def cors_settle(cors: Cors) -> Callable[[Reply, HttpInvocation], Reply]:
     """Gives a reply, refusals included, the headers that `cors` says, in place of a backend's."""
     allowed = allowed_origin(cors)
+    by_origin: Headers = () if "*" in cors.allow_origins else (_VARY,)
     constant: list[tuple[str, str]] = []
     if cors.expose_headers:
         constant.append((f"{_PREFIX}expose-headers", ",".join(cors.expose_headers)))
@@ -85,7 +90,7 @@ def cors_settle(cors: Cors) -> Callable[[Reply, HttpInvocation], Reply]:
             value = None if origin is None else allowed(origin)
             if value is not None:
                 added = ((f"{_PREFIX}allow-origin", value), *constant)
-        reply.headers = [*headers, *added]
+        reply.headers = [*headers, *added, *by_origin]
         return reply
 
     return settle

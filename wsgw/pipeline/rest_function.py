@@ -43,7 +43,7 @@ def map_function_answer() -> Step:
         reply = invocation.reply
         assert reply is not None
         assert isinstance(invocation, HttpInvocation)
-        headers = rest_answer_headers(reply.headers)
+        headers = [*rest_answer_headers(reply.headers)]
         # A function that says Via means it; a backend's is of its own hop.
         headers += [(name, value) for name, value in reply.headers if name.lower() == "via"]
         headers.append(("X-Amzn-Trace-Id", invocation.trace))

@@ -56,7 +56,10 @@ SENT: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "AWSStepFunctions.StartExecution",
         lambda body: json.loads(body["input"]) == {"text": "hello"},
     ),
-    "StepFunctions-StartSyncExecution": ("AWSStepFunctions.StartSyncExecution", lambda body: body["traceHeader"] == "t"),
+    "StepFunctions-StartSyncExecution": (
+        "AWSStepFunctions.StartSyncExecution",
+        lambda body: body["traceHeader"] == "t",
+    ),
     "StepFunctions-StopExecution": ("AWSStepFunctions.StopExecution", lambda body: body["cause"] == "hello"),
 }
 

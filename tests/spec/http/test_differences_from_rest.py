@@ -64,9 +64,7 @@ ROWS = [
 
 @pytest.mark.usefixtures("both")
 @pytest.mark.parametrize(("path", "verb", "of_rest", "of_http"), ROWS)
-async def test_each_refusal(
-    client: Client, path: str, verb: str, of_rest: tuple[int, str], of_http: tuple[int, str]
-):
+async def test_each_refusal(client: Client, path: str, verb: str, of_rest: tuple[int, str], of_http: tuple[int, str]):
     if path == "/slow":
         await asked(client, "/fn", "POST")  # What a first call makes is not the timeout's.
     rest, http = await asked(client, path, verb)

@@ -49,7 +49,9 @@ def domain(*mappings: tuple[str, str], name: str = DOMAIN, **members: Any) -> Do
     return DomainName(name=name, mappings=found, **members)
 
 
-FOUR = domain(("api1", ""), ("api2", "orders/v1/items"), ("api3", "orders/v2/items"), ("api4", "orders/v2/items/categories"))
+FOUR = domain(
+    ("api1", ""), ("api2", "orders/v1/items"), ("api3", "orders/v2/items"), ("api4", "orders/v2/items/categories")
+)
 PATHS = [
     ("/orders/v1/items", "api2", "/"),
     ("/orders/v1/items/123", "api2", "/123"),
@@ -91,7 +93,9 @@ async def test_rest_and_http_apis_share_a_domain(gateway: TestGateway, backend: 
     )
     method = Route(key="GET /", integration=integration, responses={"200": RouteResponse(status_code="200")})
     stages = {"$default": Stage(name="prod")}
-    rest = Api(id="rest", name="rest", protocol="REST", routes={method.key: method}, stages={"prod": stages["$default"]})
+    rest = Api(
+        id="rest", name="rest", protocol="REST", routes={method.key: method}, stages={"prod": stages["$default"]}
+    )
     mappings = (
         ApiMapping(api_id="rest", stage="prod", key="old"),
         ApiMapping(api_id="api1", stage="$default", key="new"),
@@ -217,7 +221,7 @@ async def test_tls_1_2_is_the_least(make_gateway: MakeGateway, authorities: Auth
     context = authorities.context(None)
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
     assert (await ask_tls(gateway, context)).status == 503
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await ask_tls(gateway, context)

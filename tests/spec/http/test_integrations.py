@@ -6,14 +6,18 @@ Source: developer guide, "Create integrations for HTTP APIs"; service model `api
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from aiohttp import web
 
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend, Received
+from tests.harness.bad_backend import bad_backend, echo
 from tests.harness.gateway import TestGateway
 from tests.harness.http_client import Client, function, new_session, proxy, web_api
 from tests.harness.lambda_endpoint import LambdaEndpoint, returns
@@ -176,6 +180,28 @@ async def test_a_private_target_gets_the_path(
         prefix = "" if stage == "$default" else f"/{stage}"
         assert (await Client(session, gateway).ask(f"{prefix}/pets/1?q=1", "PUT")).status == 200
     assert (backend.requests[0].method, backend.requests[0].target) == ("PUT", sent)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("inner.test", 200), ("other.test", 503), (None, 503)],
+    ids=["its name", "another", "plain HTTP"],
+)
+async def test_server_name_to_verify_makes_it_https(
+    make_gateway: MakeGateway, tmp_path: Path, name: str | None, status: int
+):
+    """tlsConfig.serverNameToVerify: HTTPS, and that name is checked; plain HTTP without it."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("inner.test").configure_cert(served)
+    async with bad_backend(echo, tls=served) as backend:
+        link = f"{PRIVATE}=http://127.0.0.1:{backend.port}"
+        gateway = await make_gateway(vpc_links=(link,), backend_ca=str(tmp_path / "ca.pem"))
+        members = {"tlsConfig": {"serverNameToVerify": name}} if name else {}
+        gateway.deploy(web_api({"GET /": proxy(PRIVATE, connectionType="VPC_LINK", connectionId="link", **members)}))
+        async with new_session() as session:
+            assert (await Client(session, gateway).ask("/")).status == status
 
 
 async def test_functions_have_no_private_connection(lambdas: LambdaEndpoint):

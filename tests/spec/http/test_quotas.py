@@ -15,7 +15,7 @@ import pytest
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
 from tests.harness.http_client import Client, function, proxy, web_api
-from tests.harness.raw_http import split_responses, talk
+from tests.harness.raw_websocket import open_socket
 from wsgw.definitions.api import StageLimits
 from wsgw.definitions.check import check
 from wsgw.definitions.freeze import freeze
@@ -90,7 +90,9 @@ async def test_a_payload_of_10_mb_is_taken_and_a_byte_more_is_413(
     assert (await client.ask("/", "POST", data=io.BytesIO(b"x" * most))).status == 200
     assert len(backend.requests[0].body) == most
     head = f"POST / HTTP/1.1\r\nHost: web.localhost\r\nContent-Length: {most + 1}\r\n\r\n"
-    (answer,) = split_responses(await talk(gateway.url, head.encode()))
+    async with await open_socket(gateway.url) as socket:
+        await socket.send(head.encode())
+        answer = await socket.receive_response()
     assert (answer.status, answer.body) == (413, b'{"message":"Request Entity Too Large"}')
     assert len(backend.requests) == 1
 

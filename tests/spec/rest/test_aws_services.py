@@ -1,7 +1,7 @@
 """AWS service integrations: the call that each form of URI makes, and how the service's answer becomes the method's.
 
-Sources: developer guide, "Integration URI" of AWS integrations, and its tutorials; the idioms of SQS and Systems Manager
-as recorded. tests/integrations has the same against a server that speaks for the services.
+Sources: developer guide, "Integration URI" of AWS integrations, and its tutorials; the idioms of SQS and Systems
+Manager as recorded. tests/integrations has the same against a server that speaks for the services.
 """
 
 from __future__ import annotations

@@ -1,0 +1,138 @@
+"""The document of an HTTP or WebSocket API → its entry in the native format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from wsgw.definitions.freeze_parts import Document
+from wsgw.formats.comparable import v2_integration_meaning
+from wsgw.formats.native_http import http_integration, http_route
+from wsgw.formats.native_schema_http import HttpApiEntry, HttpIntegrationEntry, HttpRouteEntry
+from wsgw.formats.native_schema_parts import ModelEntry
+from wsgw.formats.native_schema_websocket import ApiEntry, IntegrationEntry, ResponseEntry, RouteEntry
+from wsgw.formats.native_shorter import members_of, reader, shortest
+from wsgw.formats.native_websocket import websocket_integration, websocket_route
+from wsgw.formats.stage_entries import http_stage_entry
+
+_SHORT = (("integrationType", "type"), ("integrationUri", "uri"), ("integrationMethod", "method"))
+_SECTIONS = ("routes", "models", "stages", "name", "corsConfiguration")
+
+
+def http_entry(document: Document) -> dict[str, Any]:
+    """The HTTP API of `document`, as short as it can be said."""
+    return _entry(document, HttpApiEntry, _http_route)
+
+
+def websocket_entry(document: Document) -> dict[str, Any]:
+    """The WebSocket API of `document`, as short as it can be said."""
+    return _entry(document, ApiEntry, _websocket_route)
+
+
+def _entry(document: Document, kind: Any, route_entry: Callable[[Document, Document | None], Any]) -> dict[str, Any]:
+    integrations = {one["integrationId"]: one for one in document.get("integrations", ())}
+    sections = {
+        "cors": document.get("corsConfiguration"),
+        "models": {one["name"]: _model(one) for one in document.get("models", ())},
+        "routes": {
+            route["routeKey"]: route_entry(
+                route, integrations.get((route.get("target") or "").removeprefix("integrations/"))
+            )
+            for route in document.get("routes", ())
+        },
+        "stages": {stage["stageName"]: http_stage_entry(stage) for stage in document.get("stages", ())},
+    }
+    messages = document.get("x-wsgw", {}).get("binaryMessages")
+    return {
+        "protocol": document["protocolType"],
+        **({"name": document["name"]} if document["name"] != document["apiId"] else {}),
+        **members_of(dict(document), kind, *_SECTIONS),
+        **({"binaryMessages": messages} if messages else {}),
+        **{name: value for name, value in sections.items() if value},
+    }
+
+
+def _model(one: Document) -> dict[str, Any]:
+    entry = {**members_of(dict(one), ModelEntry, "schema"), "schema": json.loads(one["schema"])}
+    if entry.get("contentType") == "application/json":
+        del entry["contentType"]
+    return entry
+
+
+def _http_route(route: Document, integration: Document | None) -> Any:
+    entry = members_of(dict(route), HttpRouteEntry, "integration")
+    if integration is not None:
+        read = reader(
+            str | HttpIntegrationEntry,
+            lambda one, findings: v2_integration_meaning(http_integration("i", one, (), findings), is_http=True),
+        )
+        entry["integration"] = _integration(members_of(dict(integration), HttpIntegrationEntry), read, ())
+    return _route(
+        entry, route, reader(HttpRouteEntry, lambda one, _: http_route("r", route["routeKey"], one)), HttpRouteEntry
+    )
+
+
+def _websocket_route(route: Document, integration: Document | None) -> Any:
+    entry = members_of(dict(route), RouteEntry, "integration", "requestParameters")
+    if integration is not None:
+        entry["integration"] = _websocket_integration(integration)
+    answers = any(one.get("routeResponseKey") == "$default" for one in route.get("routeResponses", ()))
+    if answers and route.get("routeResponseSelectionExpression") == "$default":
+        entry["twoWay"] = True
+    if parameters := route.get("requestParameters"):
+        entry["requestParameters"] = {name: bool(one.get("required", False)) for name, one in parameters.items()}
+    return _route(
+        entry, route, reader(RouteEntry, lambda one, _: websocket_route("r", route["routeKey"], one)), RouteEntry
+    )
+
+
+def _websocket_integration(integration: Document) -> Any:
+    entry = members_of(dict(integration), IntegrationEntry, "integrationResponses")
+    responses = integration.get("integrationResponses", ())
+    alternatives: list[dict[str, Any]] = []
+    if responses:
+        listed = [
+            {"integrationResponseKey": one["integrationResponseKey"], **members_of(dict(one), ResponseEntry)}
+            for one in responses
+        ]
+        entry["integrationResponses"] = listed
+        by_key = {one["integrationResponseKey"]: members_of(one, ResponseEntry) for one in listed}
+        alternatives = [
+            {"integrationResponses": None, "responseTemplates": listed[0].get("responseTemplates")},
+            {"integrationResponses": by_key},
+        ]
+    read = reader(
+        str | IntegrationEntry,
+        lambda one, findings: v2_integration_meaning(websocket_integration("i", one, (), findings), is_http=False),
+    )
+    return _integration(entry, read, alternatives)
+
+
+def _integration(entry: dict[str, Any], read: Any, alternatives: Any) -> Any:
+    """The integration in its short form, or with what it can do without left out."""
+    for name, short in _SHORT:
+        if name in entry:
+            entry[short] = entry.pop(name)
+    uri = entry.get("uri")
+    if uri and read(uri) is not None and read(uri) == read(entry):
+        return uri
+    first = [name for _, name in _SHORT if name in entry]
+    entry = {name: entry[name] for name in (*first, *(name for name in entry if name not in first))}
+    return shortest(entry, read, alternatives)
+
+
+def _route(entry: dict[str, Any], route: Document, read: Any, kind: Any) -> Any:
+    if throttle := route.get("x-wsgw", {}).get("throttle"):
+        entry["throttle"] = throttle
+    if entry.get("authorizationType") == "NONE":
+        del entry["authorizationType"]
+    if entry.get("apiKeyRequired") is False:
+        del entry["apiKeyRequired"]
+    integration = entry.pop("integration", None)
+    entry = shortest(entry, read)
+    if integration is None:
+        return entry
+    if not entry and isinstance(integration, str):
+        return integration
+    return {**entry, "integration": integration}
