@@ -237,6 +237,7 @@ async def test_a_backend_that_does_not_read_an_upload_stops_the_client(
                 sent += len(piece)
         assert sent < 64 * 2**20
         assert resident() - memory < 48 * 2**20
+        socket.reset()
     await until(lambda: gateway.app._pool.counts().open == 0)
 
 

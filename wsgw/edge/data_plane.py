@@ -116,8 +116,8 @@ class DataPlane:
         upgrade = check_upgrade(request.method, version, request.headers)
         if isinstance(upgrade, Refusal):
             log.debug("a handshake was refused: %s", upgrade.reason)
-            headers = [header for header in upgrade.headers if header[0] != "Connection"]
-            self._close_with(request, door, Reply(upgrade.status, _message(upgrade.status), (*_JSON, *headers)))
+            lines = "".join(f"{name}: {value}\r\n" for name, value in upgrade.headers if name != "Connection")
+            self._close_with(request, door, Reply(upgrade.status, _message(upgrade.status), _JSON), lines)
         elif upgrade is not None and place is not None and not place.rest:
             self._sockets.open(request, place, upgrade, door)
         else:
@@ -170,8 +170,8 @@ class DataPlane:
         door.answer(reply_bytes(reply, keep=True, body=request.method != "HEAD"), keep=True)
 
     @staticmethod
-    def _close_with(request: Request, door: Door, reply: Reply) -> None:
-        door.answer(reply_bytes(reply, keep=False, body=request.method != "HEAD"), keep=False)
+    def _close_with(request: Request, door: Door, reply: Reply, lines: str = "") -> None:
+        door.answer(reply_bytes(reply, keep=False, body=request.method != "HEAD", ids=lines), keep=False)
 
 
 def longest_target(settings: Settings) -> int:

@@ -122,7 +122,7 @@ BODILESS = frozenset((204, 304))
 
 
 #: Headers that say where a body ends and whether the connection does: only the edge knows, and two would be two ends.
-_FRAMING = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive", "trailer"))
+_FRAMING = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer"))
 
 
 def reply_bytes(reply: Reply, *, keep: bool, body: bool = True, ids: str = "") -> bytes:
