@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-CATALOGUE_PORT, ORDERS_PORT = 8091, 8092
+CATALOGUE_PORT, ORDERS_PORT = 8092, 8093
 ITEMS = {"tea": 4, "cup": 9}
 
 

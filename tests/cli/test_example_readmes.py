@@ -18,7 +18,7 @@ from tests.harness.serving import serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 #: The file that is the service behind each, and the ports that it and the definition name.
-SERVICES = {"pets": ("backend.py", ["8091"]), "two-services": ("services.py", ["8091", "8092"])}
+SERVICES = {"pets": ("backend.py", ["8091"]), "two-services": ("services.py", ["8092", "8093"])}
 
 pytestmark = [
     pytest.mark.slow,

@@ -293,6 +293,10 @@ WRONG = [
         "apis: {c: {routes: {}}}",
         ["f:1: error: apis.c: the key 'protocol' is missing (add it: WEBSOCKET or HTTP or REST)"],
     ),
+    (
+        "apis: {c: {protocolType: REST}}",
+        ["f:1: error: apis.c.protocolType: there is no such key (did you mean protocol: WEBSOCKET or HTTP or REST?)"],
+    ),
     ("apis: {c: {protocol: WEBSOCKTE}}", ["did you mean 'WEBSOCKET'?"]),
     ("apis: []", ["f:1: error: apis: a list where a mapping is expected"]),
     (

@@ -101,6 +101,15 @@ def test_a_query_operation_is_a_form_with_action_and_version_first():
     assert got.headers == [("Accept", "application/json"), ("Content-Type", FORM)]
 
 
+@pytest.mark.parametrize("name", ["Action", "action", "%41ction", "Action+", "Version"])
+def test_nobody_but_the_uri_says_which_operation_is_signed_for(name):
+    """A form may be what the client has sent."""
+    got = asked(f"action/Publish?{name}=DeleteTopic", QUERY, ("Content-Type", FORM), body=f"a=1&{name}=x&b=2".encode())
+    assert got.body == b"Action=Publish&Version=2010-03-31&a=1&b=2"
+    got = asked(f"action/Publish?{name}=DeleteTopic", QUERY, method="GET")
+    assert got.query == [("Action", "Publish"), ("Version", "2010-03-31")]
+
+
 def test_a_query_operation_by_get_is_a_query():
     got = asked("action/Publish?Message=a", QUERY, method="GET")
     assert (got.query, got.body) == ([("Action", "Publish"), ("Version", "2010-03-31"), ("Message", "a")], b"")

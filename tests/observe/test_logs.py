@@ -66,6 +66,21 @@ def test_a_reason_is_said_a_few_times_then_once_a_second_with_how_often_it_was_h
     assert caplog.messages[4:] == ["backend_down api=chat held_back=1", *2 * ["backend_down api=chat"]]
 
 
+def test_ever_new_reasons_do_not_flood_the_log(caplog: pytest.LogCaptureFixture):
+    """A reason may be worded by what a client sent: another name in every body."""
+    now = [0.0]
+    reasons = Reasons(most=2, now=lambda: now[0])
+    with caplog.at_level(logging.WARNING, "wsgw.reasons"):
+        for number in range(5_000):
+            reasons.say(f"fault {number}")
+        assert len(caplog.messages) == 60
+        now[0] += 3
+        for number in range(5_000):
+            reasons.say(f"fault {number}")
+    assert len(caplog.messages) == 66
+    assert len(reasons._seen) <= 1_001
+
+
 async def test_lines_arrive_in_order_and_none_is_lost_at_the_end():
     stream = io.BytesIO()
     log = AccessLog(stream, every=60)

@@ -26,12 +26,8 @@ def check_cors(path: Path, cors: Cors) -> Iterator[Finding]:
             remedy = "write scheme://host[:port], https://*, http://* or *"
             yield error((*path, "allowOrigins", index), "not an Origin as browsers send it", remedy)
     if cors.allow_credentials and "*" in cors.allow_origins:
-        yield error(
-            (*path, "allowCredentials"), "credentials cannot be allowed to every origin (*)", "name the origins"
-        )
-    elif cors.allow_credentials and not _ANY_ORIGINS.isdisjoint(cors.allow_origins):
-        message = "every page of the web may act as its visitor here, and read the answers"
-        yield warning((*path, "allowCredentials"), message, "name the origins")
+        remedy = "name the origins, or write https://*"
+        yield error((*path, "allowCredentials"), "credentials cannot be allowed to every origin (*)", remedy)
     if not cors.allow_origins:
         message = "without allowOrigins no page of another origin may read an answer"
         yield warning((*path, "allowOrigins"), message, "add them")

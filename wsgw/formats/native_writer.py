@@ -67,6 +67,6 @@ def _with_unnamed_validators(entry: dict[str, Any]) -> dict[str, Any] | None:
         key: {**route, "requestValidator": validators[route["requestValidator"]]}
         if isinstance(route, dict) and isinstance(route.get("requestValidator"), str)
         else route
-        for key, route in entry["routes"].items()
+        for key, route in entry.get("routes", {}).items()
     }
     return {**{key: value for key, value in entry.items() if key != "requestValidators"}, "routes": routes}

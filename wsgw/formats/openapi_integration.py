@@ -150,7 +150,7 @@ def _target(place: Place, kind: str) -> dict[str, str]:
         place.error("the integration's uri is missing", "say what it calls, as uri: https://example.com/pets")
     if kind == "PYTHON":
         return present(uri=uri)
-    if verb is None and "httpMethod" not in place:
+    if verb is None and place.text("httpMethod") is None:
         remedy = "add httpMethod: POST" if kind.startswith("AWS") else "add httpMethod: GET, or ANY for the caller's"
         place.error("the integration's httpMethod is missing", remedy)
     return present(httpMethod=verb, uri=uri)

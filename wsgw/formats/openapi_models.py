@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from wsgw.definitions.model_schema import Schema, model_reference
@@ -208,3 +209,20 @@ def _bare(schema: Schema) -> Schema:
 def _described(schema: Any) -> str | None:
     description = schema.get("description")
     return description if isinstance(description, str) else None
+
+
+def with_references(schema: Any, reference: Callable[[str], str]) -> Any:
+    """`schema` with `reference(text)` in place of each `$ref` that an import would read as one."""
+    if not isinstance(schema, dict):
+        return schema
+    made: Schema = {}
+    for key, value in schema.items():
+        if key == "$ref" and isinstance(value, str):
+            made[key] = reference(value)
+        elif key in _MAPPINGS and isinstance(value, dict):
+            made[key] = {name: with_references(part, reference) for name, part in value.items()}
+        elif key in _LISTS | {"items"} and isinstance(value, list):
+            made[key] = [with_references(part, reference) for part in value]
+        else:
+            made[key] = with_references(value, reference) if key in _SINGLE else value
+    return made

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wsgw.definitions.freeze_parts import Document
-from wsgw.definitions.model_schema import MODEL, models_in, rewritten
+from wsgw.definitions.model_schema import MODEL, models_in
 from wsgw.formats.openapi_documentation import EXTENSION as DOCUMENTATION
 from wsgw.formats.openapi_form import Form
-from wsgw.formats.openapi_models import DEFAULT_MODELS
+from wsgw.formats.openapi_models import DEFAULT_MODELS, with_references
 from wsgw.formats.openapi_place import present
 from wsgw.formats.openapi_rest import ANY_METHOD
 from wsgw.formats.openapi_root import (
@@ -171,7 +171,7 @@ def _schema(name: str, schema: Any, form: Form) -> Any:
         is_inside = text.startswith("#") and (form.is_swagger or not text.startswith("#/definitions/"))
         return form.model(name, text[1:]) if is_inside else text
 
-    return rewritten(schema, reference)
+    return with_references(schema, reference)
 
 
 def _components(schemas: dict[str, Any], schemes: dict[str, Any], others: dict[str, Any], form: Form) -> dict[str, Any]:

@@ -79,7 +79,11 @@ class ShapeCheck:
             for fault in kind.context[tags.index(tag)]:
                 yield from self._worded(fault)
         elif name not in instance:
-            yield error(path, f"the key {name!r} is missing", f"add it: {' or '.join(tags)}")
+            alike = get_close_matches(name, instance, 1)
+            if alike:
+                yield error((*path, alike[0]), "there is no such key", f"did you mean {name}: {' or '.join(tags)}?")
+            else:
+                yield error(path, f"the key {name!r} is missing", f"add it: {' or '.join(tags)}")
         elif isinstance(tag, str):
             yield error((*path, name), "not a value that is known here", _nearest(tag, tags, "known"))
         else:

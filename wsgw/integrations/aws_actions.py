@@ -104,7 +104,8 @@ class _Operation:
         try:
             written = self._serializer.serialize_to_request(values, self._model)
         except (ParamValidationError, ValueError) as error:
-            raise BadRequest(detail=f"{self._model.name}: {error}"[:400]) from error
+            # The error repeats values, which are the client's.
+            raise BadRequest(detail=f"{self._model.name}: a parameter is missing or not of its type") from error
         query = written["query_string"]
         pairs = query_of(query) if isinstance(query, str) else _pairs(query)
         body = written["body"]

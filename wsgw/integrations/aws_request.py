@@ -136,14 +136,21 @@ def _query_action(
     role: str | None,
 ) -> AwsRequest:
     called = [("Action", action), ("Version", str(service.metadata["apiVersion"]))]
+    # A body may be the client's: a second Action would have the gateway sign for another operation.
+    query = [pair for pair in query if not _names_operation(pair[0])]
     if request.method == "GET":
         return AwsRequest("GET", "/", [*called, *query], headers, b"", request.timeout, "", role)
     form = urlencode(called).encode()
     parts = [form, *(f"{name}={value}".encode() for name, value in query)]
     if _is_form(headers) and request.body:
-        parts.append(request.body)
+        said = request.body.split(b"&")
+        parts += [part for part in said if not _names_operation(part.partition(b"=")[0].decode("latin-1"))]
     headers = [*_without(headers, "content-type"), ("Content-Type", FORM)]
     return AwsRequest(request.method, "/", [], headers, b"&".join(parts), request.timeout, "", role)
+
+
+def _names_operation(name: str) -> bool:
+    return unquote_plus(name).strip().lower() in ("action", "version")
 
 
 def _headers(request: IntegrationRequest) -> Headers:

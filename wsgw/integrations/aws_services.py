@@ -27,6 +27,8 @@ log = logging.getLogger("wsgw.aws")
 
 #: Assumed roles are assumed anew this long before they end.
 _EARLY = 300.0
+#: Services in regions that are known again.
+_MOST_KNOWN = 128
 
 
 class AwsRequest(NamedTuple):
@@ -71,6 +73,9 @@ class AwsServices:
         known = self._services.get((name, region))
         if known is None:
             known = await self._once(("service", name, region), partial(self._look_up, name, region))
+            if len(self._services) >= _MOST_KNOWN:
+                # A mapping may take the region from a request.
+                self._services.clear()
             self._services[name, region] = known
         return known
 

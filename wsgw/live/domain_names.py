@@ -6,10 +6,13 @@ names".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from wsgw.definitions.api import ApiMapping, DomainName
+
+_LABEL: Final = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 class Mapped(NamedTuple):
@@ -81,7 +84,12 @@ class Domains:
     def find(self, host: str) -> LiveDomain | None:
         """The domain name that `host`, as in a Host header but in lower case, is of."""
         name = bare(host)
-        return self._exact.get(name) or self._wildcards.get(name.partition(".")[2])
+        found = self._exact.get(name)
+        if found is not None or not self._wildcards:
+            return found
+        label, _, rest = name.partition(".")
+        # It is said on to backends and functions: nothing but a host's name may stand there.
+        return self._wildcards.get(rest) if _LABEL.fullmatch(label) else None
 
 
 def bare(host: str) -> str:

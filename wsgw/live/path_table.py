@@ -69,7 +69,7 @@ class PathTable:
             return self._known[key]
         except KeyError:
             found = self._find(method, path)
-        if len(path) <= _LONGEST_KNOWN:
+        if len(method) + len(path) <= _LONGEST_KNOWN:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[key] = found

@@ -55,7 +55,8 @@ def configure(level: str) -> None:
 class Reasons:
     """Log lines about invocations that went wrong, reason codes with ids: `most` at once of each, then one a second.
 
-    What is held back is counted, and said in the next line of that reason: an hour without Redis must not fill a disk.
+    Of all reasons together it is 30 times as many, then `most` a second: some say what is wrong with a body, and a
+    client can be wrong in any number of ways. What is held back is counted, and said in the next line of that reason: an hour without Redis must not fill a disk.
     """
 
     def __init__(self, most: int = 10, now: Callable[[], float] = time.monotonic) -> None:
@@ -63,17 +64,24 @@ class Reasons:
         self._most = most
         self._now = now
         self._seen: dict[str, list[float]] = {}  # reason: [lines that it may still have, as of, held back]
+        self._together = [30.0 * most, now()]
 
     def say(self, reason: str, **ids: str) -> None:
         """Log `reason`, a short text without anything a client sent, and `ids`."""
         now = self._now()
         seen = self._seen.setdefault(reason[:120], [self._most, now, 0])
         seen[0], seen[1] = min(self._most, seen[0] + now - seen[1]), now
-        if seen[0] < 1:
+        together = self._together
+        together[0] = min(30 * self._most, together[0] + self._most * (now - together[1]))
+        together[1] = now
+        if seen[0] < 1 or together[0] < 1:
             seen[2] += 1
+            if len(self._seen) > 1_000:
+                self._seen.clear()
             count("log_lines_held_back")
             return
         seen[0] -= 1
+        together[0] -= 1
         held_back, seen[2] = int(seen[2]), 0
         if len(self._seen) > 1_000:
             self._seen.clear()

@@ -5,6 +5,7 @@ What is the same for every request with the same header lines is made once: call
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -28,6 +29,8 @@ _DROPPED_BY_REST = _HOP_BY_HOP | {
     "www-authenticate",
 }
 
+#: An address, perhaps with a port, or an obfuscated name (RFC 7239 section 6).
+_NODE = re.compile(r"[0-9A-Za-z._-]+(?::[0-9]+)?|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\](?::[0-9]+)?")
 #: Gives the header lines that a backend is sent, each with its CRLF; the names in `mapped` (lower case) are left out.
 ForwardedLines = Callable[[HttpInvocation, frozenset[str]], bytes]
 
@@ -90,11 +93,19 @@ def _added(forwarded: tuple[tuple[str, str], ...]) -> str:
 def _forwarded(forwarded: tuple[tuple[str, str], ...], host: str) -> str:
     """The Forwarded header (RFC 7239) and the older three, which say the same."""
     values = dict(forwarded)
-    chain = [address.strip() for address in values.get("X-Forwarded-For", "").split(",")]
-    nodes = [f'"[{address}]"' if ":" in address else address for address in chain]
+    nodes = [_node(address.strip()) for address in values.get("X-Forwarded-For", "").split(",")]
     proto = values.get("X-Forwarded-Proto", "http")
     hops = ", ".join(f'for={node};host="{host}";proto={proto}' for node in nodes)
     return f"Forwarded: {hops}\r\n{_added(forwarded)}"
+
+
+def _node(address: str) -> str:
+    """An entry of X-Forwarded-For as Forwarded names it: proxies pass on what a client wrote, whatever it is."""
+    if not _NODE.fullmatch(address):
+        return "unknown"
+    if ":" not in address:
+        return address
+    return f'"{address}"' if address[0] == "[" or address.count(":") == 1 else f'"[{address}]"'
 
 
 def with_query(target: Target, raw_query: str) -> Target:

@@ -27,6 +27,7 @@ _JSON: Final = frozenset(
     ("AttributeNames", "MessageAttributeNames", "MessageAttributes", "MessageSystemAttributes", "Resources")
 )
 _REGION: Final = "Region"
+_LONGEST_REGION: Final = 32
 _REGION_NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _VERSION: Final = re.compile(r"-1\.0\Z")
 
@@ -97,7 +98,7 @@ class Action:
             elif name in self._required:
                 raise BadRequest(detail=f"the request has no value for the parameter {name}")
         region = values.pop(_REGION, "")
-        if region and not _REGION_NAME.fullmatch(region):
+        if region and not (len(region) <= _LONGEST_REGION and _REGION_NAME.fullmatch(region)):
             # It becomes part of a host name that signed requests go to.
             raise BadRequest(detail="the value for the parameter Region is no region")
         return Call(self._service, self._operation, values, region, self._role)

@@ -114,7 +114,8 @@ def responder(responses: Sequence[IntegrationResponse], declared: frozenset[str]
             found = next((live for pattern, live in patterns if pattern.fullmatch(text[:_LONGEST_TEXT])), fallback)
         except UnicodeEncodeError:
             pass  # A lone surrogate: such a text matches no pattern.
-        if len(text) == 3 and text.isdecimal():
+        # A status. Not an errorMessage, which may be anything.
+        if len(text) == 3 and text.isascii() and text.isdecimal():
             by_status[text] = found
         return found
 

@@ -84,7 +84,9 @@ class RequestTemplates:
         kind = first_of(invocation.fields.first("content-type")) or JSON_TYPE
         template = self._by_type.get(kind, self._fallback)
         if template is None and self._refuse:
-            raise UnsupportedMediaType(detail=f"there is no request template for {kind}, and bodies may not pass")
+            raise UnsupportedMediaType(
+                detail="there is no request template for the Content-Type, and bodies may not pass"
+            )
         return template
 
 

@@ -174,5 +174,5 @@ def test_each_constraint(members: dict[str, Any], sound: bool):
         "routes": [{"routeKey": "$default", "target": "integrations/i"}],
         "integrations": [{"integrationId": "i", "integrationType": "HTTP_PROXY", "integrationUri": "http://h"}],
     }
-    found = [finding.severity for finding in check(freeze({**document, **routes}))]
-    assert found == ([] if sound else ["error"])
+    errors = [finding for finding in check(freeze({**document, **routes})) if finding.severity == "error"]
+    assert len(errors) == (0 if sound else 1)

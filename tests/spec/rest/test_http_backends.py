@@ -10,6 +10,7 @@ import gzip
 import json
 import zlib
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -84,6 +85,30 @@ async def test_an_answer_above_10_mb_is_an_internal_error(gateway: TestGateway, 
     backend.on("/in", body=b"x" * 10_485_761)
     response = await ask(gateway, "GET", "/")
     assert (response.status, json.loads(response.body)) == (500, INTERNAL)
+
+
+@pytest.mark.parametrize("mode", ["BUFFERED", "STREAM"])
+async def test_a_proxys_body_is_passed_on_as_it_arrives(gateway: TestGateway, mode: str):
+    """STREAM, as in API Gateway; BUFFERED, too, where nothing needs the body whole."""
+    seen = asyncio.Event()
+
+    async def two_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 11\r\n\r\nfirst")
+        await seen.wait()
+        writer.write(b"second")
+        writer.close()
+
+    async with await asyncio.start_server(two_pieces, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        gateway.deploy(rest_api(method("GET /", "HTTP_PROXY", url, method="GET", response_transfer_mode=mode)))
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{gateway.url}/dev/", headers={"Host": "pets.localhost"}) as response,
+        ):
+            assert await asyncio.wait_for(response.content.readexactly(5), 5) == b"first"
+            seen.set()
+            assert await response.read() == b"second"
 
 
 # ---- compression

@@ -15,7 +15,7 @@ from tests.harness.backend import Backend
 from tests.harness.bad_backend import bad_backend, echo
 from tests.harness.gateway import TestGateway
 from tests.harness.raw_http import request, split_responses, talk
-from tests.harness.raw_websocket import Response
+from tests.harness.raw_websocket import Response, open_socket
 from tests.harness.rest_api import JSON, answers, ask, method, mock, rest_api
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, ApiMapping, DomainName, Stage
@@ -228,7 +228,9 @@ async def test_10_mb_of_payload(gateway: TestGateway, backend: Backend):
     gateway.deploy(rest_api(method("POST /", "HTTP_PROXY", backend.url)))
     assert (await ask(gateway, "POST", "/", body=b"x" * 10_485_760)).status == 200
     head = b"POST /pets/dev/ HTTP/1.1\r\nHost: g\r\nContent-Length: 10485761\r\n\r\n"
-    (response,) = split_responses(await talk(gateway.url, head))
+    async with await open_socket(gateway.url) as client:
+        await client.send(head)
+        response = await client.receive_response()
     assert (response.status, json.loads(response.body)) == (413, {"message": "Request Too Long"})
 
 
