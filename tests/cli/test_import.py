@@ -278,6 +278,18 @@ async def test_an_api_that_a_domain_name_leads_to_is_not_deleted(where: tuple[st
     assert list((await stored(where)).apis) == ["shop"]
 
 
+async def test_a_stage_that_a_domain_name_leads_to_is_not_lost(where: tuple[str, str], written):
+    """Gateways could not serve what is stored then."""
+    await wsgw("import", written(PETS), *where)
+    api = "apis: {pets: {protocol: REST, routes: {GET /: 'http://localhost:9/'}, stages: {%s: {}}}}\n"
+    lost = await wsgw("import", written(api % "dev"), *where)
+    said = "the domain name api.example leads to stage prod of pets: keep it; nothing was changed"
+    assert (lost.exit_code, lost.output.splitlines()[-1]) == (1, f"wsgw: {said}")
+    domain = "domainNames: {api.example: {mappings: {/: pets/dev}}}\n"
+    moved = await wsgw("import", written(api % "dev" + domain), *where)
+    assert moved.exit_code == 0
+
+
 async def test_a_domain_name_may_lead_to_an_api_that_is_stored(where: tuple[str, str], written):
     await wsgw("import", written(PETS), *where)
     another = written("domainNames:\n  b.example: {mappings: {/: pets/prod}}\n", "b.yaml")

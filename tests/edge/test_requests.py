@@ -202,6 +202,28 @@ async def test_where_an_answer_ends_is_the_edges_to_say(gateway: TestGateway, na
     assert [value for key, value in response.headers if key == name.lower()] in ([], ["4"], ["close"])
 
 
+@pytest.mark.parametrize(
+    ("reply", "length"),
+    [
+        (Reply(200), None),
+        (Reply(200, b"", [("Content-Length", "7")]), "7"),
+        (Reply(200, b"pet"), "3"),
+        (Reply(304, b"", [("Content-Length", "7")]), None),
+    ],
+    ids=["nobody knows", "as the backend says", "as long as it is", "not modified"],
+)
+async def test_the_answer_to_a_head_says_how_long_the_body_would_be_if_anybody_knows(
+    gateway: TestGateway, reply: Reply, length: str | None
+):
+    gateway.deploy(http_api("HEAD /pets"))
+    answer(gateway, "HEAD /pets", lambda invocation: reply)
+    sent = b"HEAD /prod/pets HTTP/1.1\r\nHost: pets.localhost\r\nConnection: close\r\n\r\n"
+    received = await talk(gateway.url, sent)
+    assert received.endswith(b"\r\n\r\n")
+    found = re.search(rb"\r\ncontent-length: (\S+)", received, re.IGNORECASE)
+    assert (None if found is None else found[1].decode()) == length
+
+
 async def test_a_bug_in_wording_an_answer_is_a_500_and_not_silence(
     gateway: TestGateway, caplog: pytest.LogCaptureFixture
 ):

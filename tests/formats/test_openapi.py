@@ -39,6 +39,14 @@ def test_a_document_says_which_kind_of_api_it_describes(document, protocol):
     assert imported.document["protocolType"] == protocol
 
 
+@pytest.mark.parametrize("function", [{"Fn::Sub": "http://${Host}/"}, {"Ref": "Url"}], ids=["Fn::Sub", "Ref"])
+def test_a_function_of_cloudformation_is_no_value(function):
+    imported = import_openapi(openapi({"/": {"get": operation({**PROXY, "uri": function})}}))
+    assert imported.document is None
+    (name,) = function
+    assert f"CloudFormation's {name} is not known here" in [one.message for one in imported.findings]
+
+
 def test_who_imports_may_say_which_kind_of_api_it_is():
     imported = import_openapi(openapi(), protocol="HTTP")
     assert imported.document is not None

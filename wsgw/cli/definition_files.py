@@ -135,9 +135,7 @@ def _policies(key: AccessKey) -> Iterator[Finding]:
                 yield Finding(path=path, message=fault, remedy="write it as IAM policies are")
 
 
-def _read(
-    path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, str], basepath: BasePathMode
-) -> Parsed:
+def _read(path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, str], basepath: BasePathMode) -> Parsed:
     try:
         with path.open("rb") as file:
             # One byte more than may be there: `parse` then says that it is too large.

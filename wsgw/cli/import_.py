@@ -14,6 +14,7 @@ from wsgw.cli.options import settings_from, with_some_settings
 from wsgw.settings import Settings
 
 if TYPE_CHECKING:
+    from wsgw.cli.definition_files import Definitions
     from wsgw.definitions.api import Api
     from wsgw.definitions.finding import Finding
     from wsgw.formats.openapi_merge import Mode
@@ -100,7 +101,8 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
     except StoreUnavailable as error:
         click.echo(f"wsgw: {error}", err=True)
         return 1
-    if _refused(checked(parsed, files, stage=settings.stage, beside=beside).findings, how):
+    definitions = checked(parsed, files, stage=settings.stage, beside=beside)
+    if _refused(definitions.findings, how):
         return 1
     try:
         async with document_store(settings) as store:
@@ -108,7 +110,7 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
             if unknown:
                 click.echo(f"wsgw: {store.place} has no {' and no '.join(unknown)}; nothing was changed", err=True)
                 return 1
-            if mapped := await _mapped(store.documents, delete):
+            if mapped := await _mapped(store.documents, delete, definitions):
                 for fault in mapped:
                     click.echo(f"wsgw: {fault}; nothing was changed", err=True)
                 return 1
@@ -214,22 +216,28 @@ async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:
             click.echo(f"stored domain name {name} (revision {revision})")
 
 
-async def _mapped(documents: Documents, delete: tuple[str, ...]) -> list[str]:
-    """Why some of what is to be deleted has to stay: an API that a domain name leads to. So does API Gateway."""
+async def _mapped(documents: Documents, delete: tuple[str, ...], imported: Definitions) -> list[str]:
+    """Why some of what would go has to stay: an API or stage that a stored domain name leads to."""
     import msgspec
 
     from wsgw.cli.stored_definitions import DOMAIN_NAME
     from wsgw.definitions.api import DomainName
 
     faults: list[str] = []
+    changed = {*delete, *(domain.name for domain in imported.domain_names)}
+    stages = {api.id: api.stages.keys() for api in imported.apis}
     for name, body in (await documents.all(DOMAIN_NAME)).items():
         try:
             domain = msgspec.json.decode(body, type=DomainName)
         except msgspec.MsgspecError:
             continue
+        if name in changed:
+            continue
         led_to = {mapping.api_id for mapping in domain.mappings} & set(delete)
-        if name not in delete:
-            faults += [f"{api} is what the domain name {name} leads to: delete that, too" for api in sorted(led_to)]
+        faults += [f"{api} is what the domain name {name} leads to: delete that, too" for api in sorted(led_to)]
+        for one in domain.mappings:
+            if one.stage and one.stage not in stages.get(one.api_id, {one.stage}):
+                faults.append(f"the domain name {name} leads to stage {one.stage} of {one.api_id}: keep it")
     return faults
 
 

@@ -227,6 +227,9 @@ class Requests:
         named = live.ids(invocation)
         if length is not None and length.isascii() and length.isdigit() and reply.status not in BODILESS:
             door.answer(reply_head(reply, f"Content-Length: {length}\r\n", keep=keep, ids=named), keep=keep)
+        elif invocation.is_head and not reply.body:
+            # Nobody has said how long the body would be, and 0 would say that there is none (RFC 9110 §8.6).
+            door.answer(reply_head(reply, "", keep=keep, ids=named), keep=keep)
         else:
             door.answer(reply_bytes(reply, keep=keep, body=not invocation.is_head, ids=named), keep=keep)
         self._count(invocation, live, reply, metrics)

@@ -77,7 +77,7 @@ def _unread(value: Any, path: Path, notes: Notes, is_kept: bool) -> Iterator[tup
     are_names = _are_names(path)
     for key, member in value.items():
         at = (*path, key)
-        if at in notes.read or key in _DATA:
+        if at in notes.read or (key in _DATA and path[-1:] != ("responses",)):
             continue
         if key.startswith(_AWS) or (key.startswith("x-") and not are_names):
             yield at, member, is_kept

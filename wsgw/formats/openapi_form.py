@@ -42,7 +42,8 @@ class Form(NamedTuple):
         made = {key: value for key, value in written.items() if not key.startswith("x-") or self.has("apigateway")}
         if self.is_swagger and isinstance(made.get("schema"), dict):
             beside = {key: one for key, one in made.items() if key in _SWAGGER or key.startswith("x-")}
-            made = {**made["schema"], **beside}
+            # Swagger's parameters and headers cannot refer to a schema.
+            made = {**({"type": "string"} if "$ref" in made["schema"] else made["schema"]), **beside}
         elif not self.is_swagger:
             made.pop("collectionFormat", None)
         moved: dict[str, Any] = self.moved(made)

@@ -70,7 +70,7 @@ class Models:
         return list(self.models.values())
 
     def renamed(self, value: Any) -> Any:
-        """`value`, a part of the document, with its references to schemas under the names that their models have."""
+        """`value`, a part of the document, with its references to schemas in OpenAPI 3's form, by the models' names."""
         if isinstance(value, dict):
             return {
                 key: self._renamed(member) if key == "$ref" and isinstance(member, str) else self.renamed(member)
@@ -80,8 +80,7 @@ class Models:
 
     def _renamed(self, reference: str) -> str:
         key, inside = self._split(reference)
-        head = "/".join(("#", *map(str, self._section.path)))
-        return f"{head}/{self._names[key]}{inside}" if key in self._names else reference
+        return f"#/components/schemas/{self._names[key]}{inside}" if key in self._names else reference
 
     def model_of(self, schema: Place) -> str | None:
         """The name of the model for a schema in a body or an answer; one is made for what is written out there."""

@@ -205,7 +205,13 @@ class Place:
     def _typed(self, kind: type[Any], wanted: str) -> Any:
         if self.value is None or isinstance(self.value, kind):
             return self.value
-        self.warn(f"this must be {wanted}, not {_worded(self.value)}: it is left out")
+        alone = isinstance(self.value, dict) and len(self.value) == 1
+        function = str(next(iter(self.value))) if alone else ""
+        if function == "Ref" or function.startswith("Fn::"):
+            remedy = "write what it stands for: only ${AWS::Region} and the like are replaced in texts"
+            self.error(f"CloudFormation's {function} is not known here", remedy)
+        else:
+            self.warn(f"this must be {wanted}, not {_worded(self.value)}: it is left out")
         return None
 
 

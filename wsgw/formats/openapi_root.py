@@ -120,7 +120,8 @@ def for_export(root: Place, base_is_ignored: bool, without: frozenset[str]) -> d
 def _servers(root: Place) -> list[dict[str, Any]]:
     """The document's servers; those of Swagger in OpenAPI 3's form."""
     if "swagger" in root:
-        host, base = root.text("host") or "", root.text("basePath") or ""
+        host, base = (root.text("host") or "").partition("/")[0], (root.text("basePath") or "").lstrip("/")
+        base = base and f"/{base}"
         schemes = (root.texts("schemes") or ["https"]) if host else []
         return [{"url": f"{scheme}://{host}{base}"} for scheme in schemes] or ([{"url": base}] if base else [])
     servers = root.at("servers")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
 from wsgw.definitions.freeze_parts import Document
 from wsgw.definitions.model_schema import MODEL, models_in
@@ -93,17 +92,20 @@ def servers(ours: Document, endpoint: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _paths(document: Document, common: Common) -> dict[str, Any]:
-    parents = {one.get("parentId") for one in document.get("resources", ())}
     paths: dict[str, Any] = {}
-    for resource in document.get("resources", ()):
+    resources = document.get("resources", ())
+    for number, resource in enumerate(resources, 1):
         made: dict[str, Any] = {}
         for verb, method in resource.get("resourceMethods", {}).items():
             key = ANY_METHOD if verb == "ANY" else verb.lower()
             made[key] = operation(method, resource, verb, common)
         extensions = common.form.when("apigateway", resource.get("x-wsgw", {}).get("extensions", {}))
         said = common.words.resource(resource["path"])
-        # One that is only on the way to another comes with it.
-        if made or extensions or said or (resource["path"] != "/" and resource["id"] not in parents):
+        # One that is only on the way to the next comes with it.
+        comes = resource["path"] == "/" or (
+            number < len(resources) and resources[number].get("parentId") == resource["id"]
+        )
+        if made or extensions or said or not comes:
             paths[resource["path"]] = {**said, **made, **extensions}
     return paths
 
@@ -209,14 +211,12 @@ def _swagger_address(made: list[dict[str, Any]]) -> dict[str, Any]:
     url = str(made[0].get("url", ""))
     for name, variable in made[0].get("variables", {}).items():
         url = url.replace(f"{{{name}}}", str(variable.get("default", "")).strip("/"))
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return {}
+    _, separator, rest = url.partition("://")
+    host, slash, base = (rest if separator else url).partition("/")
     schemes = [one["url"].partition("://")[0] for one in made if "://" in one.get("url", "")]
     return {
-        **({"host": parts.netloc} if parts.netloc else {}),
-        **({"basePath": parts.path} if parts.path else {}),
+        **({"host": host} if host and separator else {}),
+        **({"basePath": f"/{base}"} if slash else {}),
         **({"schemes": list(dict.fromkeys(schemes))} if schemes else {}),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,9 @@ from wsgw.formats.yaml_values import resolved
 _WIDTH = 120
 # A mapping up to this long stands on one line.
 _SHORT = 80
+_MOST_WHOLE = 10**15
+# They stand escaped: YAML, which reads JSON too, takes them for line breaks or not at all.
+_CONTROL = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -29,7 +33,9 @@ class _Dumper(yaml.SafeDumper):
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         style = None
-        if "\n" in text and not any(line.endswith(" ") for line in text.split("\n")):
+        if _CONTROL.search(text):
+            style = '"'
+        elif "\n" in text and not any(line.endswith(" ") for line in text.split("\n")):
             style = "|"
         elif not isinstance(resolved(text), str) or text == "<<":
             # A number or boolean to `yaml.load`, if not to PyYAML.
@@ -47,7 +53,8 @@ class _Dumper(yaml.SafeDumper):
         return node
 
     def represent_number(self, data: float) -> yaml.ScalarNode:
-        return self.represent_int(int(data)) if self.flows and data.is_integer() else self.represent_float(data)
+        is_whole = self.flows and data.is_integer() and abs(data) < _MOST_WHOLE
+        return self.represent_int(int(data)) if is_whole else self.represent_float(data)
 
 
 class _FlowingDumper(_Dumper):
@@ -70,7 +77,8 @@ def as_yaml(data: Any, *, short_mappings: bool = False) -> str:
 
 def as_json(data: Any) -> str:
     """`data` as JSON, indented."""
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _fits(values: Iterable[Any], keys: Iterable[int]) -> bool:

@@ -7,6 +7,7 @@ Source: developer guide, "Integration subtype reference for HTTP APIs".
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ _SERVICES = {
     "AppConfig": "appconfig",
 }
 Parameters = Mapping[str, str]
+#: The first parameter that the SDK finds something wrong with; its value comes behind it.
+_NAMED = re.compile(r'parameter (?:in [A-Za-z.]+: )?"?([A-Za-z]+)')
 
 
 class AwsAction(NamedTuple):
@@ -104,8 +107,10 @@ class _Operation:
         try:
             written = self._serializer.serialize_to_request(values, self._model)
         except (ParamValidationError, ValueError) as error:
-            # The error repeats values, which are the client's.
-            raise BadRequest(detail=f"{self._model.name}: a parameter is missing or not of its type") from error
+            # Not the error's whole text: it repeats values, which are the client's.
+            named = _NAMED.search(str(error))
+            which = f"parameter {named[1]}" if named is not None else "a parameter"
+            raise BadRequest(detail=f"{self._model.name}: {which} is missing or not of its type") from error
         query = written["query_string"]
         pairs = query_of(query) if isinstance(query, str) else _pairs(query)
         body = written["body"]

@@ -154,7 +154,7 @@ def _names_operation(name: str) -> bool:
 
 
 def _headers(request: IntegrationRequest) -> Headers:
-    """The mapped headers, those that are made once (`lines`) included, Accept, and a Content-Type where a body is possible."""
+    """The mapped headers and those made once (`lines`), Accept, and a Content-Type where a body is possible."""
     headers = [(name, value) for name, value in request.headers if name.lower() not in _OURS]
     if request.lines:
         known = {name.lower() for name, _ in headers}

@@ -200,6 +200,8 @@ class AnswerReader:
         status = self._parser.get_status_code()
         if status == 101:
             raise Refused("unexpected_upgrade")
+        if status < 100:
+            raise Refused("invalid_response")
         if status < 200:
             # Its headers are not passed on, but the bytes count against the size of the head.
             self._headers.clear()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-import re2
-
+from wsgw.mapping.expressions import expression
 from wsgw.mapping.jsonpath_operators import MISSING, OPERATORS, as_text
 from wsgw.mapping.jsonpath_parse import JsonPathError
 from wsgw.mapping.jsonpath_run import Run
@@ -89,11 +88,9 @@ def _nothing(operand: Operand, plan: Planner) -> tuple[Any, ...]:
 
 
 def _matches(read: Reader, pattern: str) -> Predicate:
-    options = re2.Options()
-    options.log_errors = False
     try:
-        compiled = re2.compile(pattern, options)
-    except (re2.error, UnicodeEncodeError) as error:
+        compiled = expression(pattern)
+    except ValueError as error:
         raise JsonPathError(f"/{pattern}/ is no regular expression of RE2: {error}") from error
 
     def holds(value: Any, run: Run) -> bool:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
-import re2
 
 from wsgw.invocation import NOT_JSON, UNPARSED, Invocation
+from wsgw.mapping.expressions import expression
 from wsgw.mapping.java_text import java_text
 from wsgw.mapping.jsonpath import JsonPathError, compile_path
 from wsgw.mapping.selection_parse import REQUEST_SOURCES, RESPONSE_SOURCES, SelectionError, fault, split
@@ -228,9 +228,7 @@ def _header_reader(name: str, *, multiple: bool, of_reply: bool) -> Reader:
 def _pattern(key: str) -> Any:
     if len(key) < 2 or not (key.startswith("/") and key.endswith("/")):
         raise SelectionError(f"integration response key {key!r} is neither /regex/ nor $default; write /{key}/")
-    options = re2.Options()
-    options.log_errors = False
     try:
-        return re2.compile(key[1:-1], options)
-    except (re2.error, UnicodeEncodeError) as error:
+        return expression(key[1:-1])
+    except ValueError as error:
         raise SelectionError(f"integration response key {key!r} is no regular expression of RE2: {error}") from error

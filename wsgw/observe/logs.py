@@ -56,7 +56,8 @@ class Reasons:
     """Log lines about invocations that went wrong, reason codes with ids: `most` at once of each, then one a second.
 
     Of all reasons together it is 30 times as many, then `most` a second: some say what is wrong with a body, and a
-    client can be wrong in any number of ways. What is held back is counted, and said in the next line of that reason: an hour without Redis must not fill a disk.
+    client can be wrong in any number of ways. What is held back is counted, and said in the next line of that reason:
+    an hour without Redis must not fill a disk.
     """
 
     def __init__(self, most: int = 10, now: Callable[[], float] = time.monotonic) -> None:

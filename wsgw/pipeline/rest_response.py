@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-import re2
-
 from wsgw.definitions.route import ContentHandling, IntegrationResponse
 from wsgw.errors import ApiConfigurationError
 from wsgw.invocation import FunctionReply, HttpInvocation, Invocation, Reply
+from wsgw.mapping.expressions import expression
 from wsgw.mapping.rest_parameters import compile_response_parameters
 from wsgw.pipeline.rest_content import Conversion, converted, response_conversion
 from wsgw.pipeline.rest_headers import answer_mapping, answered_name, as_sent, replace
@@ -134,11 +133,9 @@ def responder(responses: Sequence[IntegrationResponse], declared: frozenset[str]
 
 
 def _pattern(text: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
     try:
-        return re2.compile(text, options)
-    except (re2.error, UnicodeEncodeError) as error:
+        return expression(text)
+    except ValueError as error:
         raise ValueError(
             f"the selectionPattern {text!r} is no regular expression of RE2 ({error}); look-ahead, look-behind and "
             "back-references cannot be used"

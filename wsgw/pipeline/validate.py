@@ -19,6 +19,7 @@ from wsgw.mapping.media_types import first_of
 from wsgw.mapping.request_body import request_document
 from wsgw.mapping.selection import choose, document_of
 from wsgw.pipeline.run import Step
+from wsgw.pipeline.schema_depth import deepest
 
 Check = Callable[[Any, int], str | None]
 
@@ -68,17 +69,34 @@ def _check(model: Model, most_faults: int) -> Check:
     validator, most_bytes = _validator(model)
     words = str(model.schema)
     has_branches = "anyOf" in words or "oneOf" in words
+    depth = deepest(model.schema)
 
     def check(document: Any, size: int) -> str | None:
         if size > most_bytes:
             return _TOO_LONG
+        if depth and _is_deeper(document, depth):
+            return _TOO_DEEP
         if validator.is_valid(document):
             return None
-        if size <= _MOST_TO_LIST:
+        if size <= _MOST_TO_LIST and not depth:
             return ", ".join(map(_text, islice(validator.iter_errors(document), most_faults)))
         return _UNTOLD if has_branches else _first_fault(validator, document)
 
     return check
+
+
+def _is_deeper(document: Any, depth: int) -> bool:
+    level = [document]
+    for _ in range(depth):
+        level = [
+            member
+            for value in level
+            if isinstance(value, (dict, list))
+            for member in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return any(isinstance(value, (dict, list)) for value in level)
 
 
 def _first_fault(validator: jsonschema_rs.Draft4Validator, document: Any) -> str:

@@ -94,20 +94,24 @@ async def test_a_proxys_body_is_passed_on_as_it_arrives(gateway: TestGateway, mo
 
     async def two_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 11\r\n\r\nfirst")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
         await seen.wait()
-        writer.write(b"second")
+        writer.write(b"6\r\nsecond\r\n0\r\n\r\n")
         writer.close()
 
     async with await asyncio.start_server(two_pieces, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        gateway.deploy(rest_api(method("GET /", "HTTP_PROXY", url, method="GET", response_transfer_mode=mode)))
+        gateway.deploy(
+            rest_api(method("GET /", "HTTP_PROXY", url, method="GET", timeout_ms=2_000, response_transfer_mode=mode))
+        )
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"{gateway.url}/dev/", headers={"Host": "pets.localhost"}) as response,
         ):
-            assert await asyncio.wait_for(response.content.readexactly(5), 5) == b"first"
-            seen.set()
+            try:
+                assert await asyncio.wait_for(response.content.readexactly(5), 5) == b"first"
+            finally:
+                seen.set()
             assert await response.read() == b"second"
 
 
