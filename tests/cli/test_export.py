@@ -27,6 +27,7 @@ CHAT = """
 apis:
   chat:
     protocol: WEBSOCKET
+    routeSelectionExpression: $request.body.action
     routes: {$default: http://localhost:9000}
   web: {protocol: HTTP, routes: {GET /: http://localhost:9000/}}
 accessKeys: {AKIDEXAMPLE: {secret: "${NOT_SET_HERE}"}}
@@ -122,6 +123,22 @@ def test_an_unknown_api_is_refused_with_the_known_ones(pets, data):
     assert "known are pets" in wsgw("export", "cats", "--data", data).stderr
 
 
+def test_a_directory_that_nobody_stored_in_is_not_made(data):
+    made = wsgw("export", "pets", "--data", data)
+    assert made.exit_code == 1
+    assert "nothing is stored in" in made.stderr
+    assert not Path(data).exists()
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    made = wsgw("export", "pets", "--file", str(tmp_path / "none.yaml"))
+    assert made.exit_code == 1
+    assert (
+        made.stderr
+        == f"{tmp_path}/none.yaml: error: cannot be read: No such file or directory (name a definition file)\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -195,5 +212,5 @@ def test_warnings_can_keep_an_import_from_being_stored(data, tmp_path):
     made = wsgw("import", str(tmp_path / "warned.yaml"), "--data", data, "--fail-on-warnings")
     assert made.exit_code == 1
     assert "nothing was stored: there are warnings" in made.stderr
-    assert "there is no API" in wsgw("export", "pets", "--data", data).stderr
+    assert "nothing is stored in" in wsgw("export", "pets", "--data", data).stderr
     assert wsgw("import", str(tmp_path / "warned.yaml"), "--data", data).exit_code == 0

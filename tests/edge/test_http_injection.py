@@ -249,6 +249,22 @@ async def test_a_header_line_of_a_backend_never_becomes_two(gateway: TestGateway
     assert [value for name, value in response.headers if name == "set-cookie"] in ([], ["a=b"])
 
 
+@pytest.mark.parametrize("protocol", ["REST", "HTTP"])
+async def test_what_a_backend_says_for_one_hop_ends_here(gateway: TestGateway, protocol: str):
+    """S-04: also what its Connection names (RFC 9110 §7.6.1)."""
+    lines = (
+        b"Connection: X-Secret, keep-alive\r\nX-Secret: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nX-Kept: yes\r\n"
+    )
+    async with bad.bad_backend(bad.says_always(bad.answer(b"ok", headers=lines))) as backend:
+        proxied = http_route("GET /", backend.url)
+        gateway.deploy(
+            http_api(proxied) if protocol == "HTTP" else rest_api(method("GET /", "HTTP_PROXY", backend.url))
+        )
+        response = await ask(gateway, "/")
+    assert response.header("x-kept") == "yes"
+    assert not {"x-secret", "keep-alive", "upgrade"} & {name for name, _ in response.headers}
+
+
 @pytest.mark.parametrize("source", ["integration.response.body.name", "integration.response.header.X-Name"])
 @pytest.mark.parametrize("target", ["X-Name", "Set-Cookie", "Location"])
 @pytest.mark.parametrize("text", EVIL)

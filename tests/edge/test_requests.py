@@ -16,6 +16,7 @@ from tests.harness.gateway import TestGateway
 from tests.harness.http_api import answer, http_api
 from tests.harness.raw_http import request, split_responses, talk
 from tests.harness.raw_websocket import exchange
+from wsgw.definitions.api import StageLimits
 from wsgw.errors import GatewayError
 from wsgw.invocation import HttpInvocation, Reply
 
@@ -222,6 +223,13 @@ async def test_the_answer_to_a_head_says_how_long_the_body_would_be_if_anybody_k
     assert received.endswith(b"\r\n\r\n")
     found = re.search(rb"\r\ncontent-length: (\S+)", received, re.IGNORECASE)
     assert (None if found is None else found[1].decode()) == length
+
+
+@pytest.mark.parametrize(("limit", "status"), [(3, 200), (2, 500), (0, 200)], ids=["as large", "larger", "no limit"])
+async def test_a_whole_answer_above_the_payload_limit_is_a_500(gateway: TestGateway, limit: int, status: int):
+    gateway.deploy(http_api("GET /pets", limits=StageLimits(payload_bytes=limit)))
+    answer(gateway, "GET /pets", lambda invocation: Reply(200, b"pet"))
+    assert (await ask(gateway, "/prod/pets")).status == status
 
 
 async def test_a_bug_in_wording_an_answer_is_a_500_and_not_silence(

@@ -117,8 +117,9 @@ async def _exported(settings: Settings, files: tuple[Path, ...], wanted: Wanted)
     about = [one for one in parsed.findings if files or one.path[:2] == ("apis", wanted.api)]
     document = by_id.get(wanted.api)
     if document is None or (files and has_errors(about)):
-        _show([one for one in about if one.severity == "error"])
-        if document is None:
+        faults = [one for one in about if one.severity == "error"]
+        _show(faults)
+        if not faults:
             known = f"known are {', '.join(sorted(by_id))}" if by_id else "there are none"
             click.echo(f"wsgw: there is no API {wanted.api!r}; {known}", err=True)
         return None
@@ -151,11 +152,14 @@ async def _parsed(settings: Settings, files: tuple[Path, ...]) -> Parsed | None:
     from wsgw.cli.stored_definitions import AsWritten, StoredDefinitions
     from wsgw.errors import StoreUnavailable
     from wsgw.formats.openapi import pseudo_parameters_of
-    from wsgw.stores.document_store import document_store
+    from wsgw.stores.document_store import document_store, would_be_made
 
     if files:
         pseudo_parameters = pseudo_parameters_of(settings.region, settings.account_id)
         return read_files(files, AsWritten(), pseudo_parameters=pseudo_parameters)
+    if would_be_made(settings):
+        click.echo(f"wsgw: nothing is stored in {settings.data}: give the directory that `wsgw import` had", err=True)
+        return None
     try:
         async with document_store(settings) as store:
             return await StoredDefinitions(store.documents, store.place).read(AsWritten())

@@ -170,9 +170,13 @@ class Requests:
                 # A coroutine less than `route.run` on the way back from a backend, for routes that need no task.
                 await (route.run(invocation) if route.needs_task else run(route.steps, invocation))
                 reply = invocation.reply
-                if reply is not None and reply.stream is not None:
+                if reply is None:
+                    reply = Reply(200)
+                if reply.stream is not None:
                     await self._stream(invocation, live, route, reply, door)
                     return
+                if len(reply.body) > live.limits.payload_bytes > 0 and not route.unbounded:
+                    raise GatewayError(detail="response_too_large")
             except Exception as raised:
                 if invocation.reply is not None and invocation.reply.stream is not None:
                     # A step behind the call has failed, or what settles the answer: nobody takes the body now.
@@ -180,7 +184,7 @@ class Requests:
                 error = raised if isinstance(raised, GatewayError) else _bug(raised, invocation)
                 self._refuse(invocation, live, route.metrics, error, door)
             else:
-                self._answer(invocation, live, route.metrics, reply if reply is not None else Reply(200), door)
+                self._answer(invocation, live, route.metrics, reply, door)
         except Exception as raised:
             _last_resort(raised, invocation, door)
 

@@ -122,6 +122,8 @@ _REMAPPED = frozenset(
 ) | {"www-authenticate", "x-amzn-requestid"}
 #: Not Content-Encoding: the body still is in it, and a client that is not told cannot read it.
 _DROPPED_ANSWERS = frozenset(("transfer-encoding", "via", "keep-alive", "proxy-connection", "upgrade", "trailer"))
+#: What Connection says that names no header.
+_NO_FIELDS = frozenset(("close", "keep-alive", ""))
 _NAMES: dict[str, str] = {}
 _CONTENT_TYPE = "Content-Type"
 
@@ -142,6 +144,9 @@ def rest_answer_headers(headers: Headers) -> Headers:
 def _rest_answer_headers(headers: Headers) -> list[tuple[str, str]]:
     kept = []
     untyped = True
+    named = connection_options(headers)
+    if not named <= _NO_FIELDS:
+        headers = [(name, value) for name, value in headers if name.lower() not in named]
     for name, value in headers:
         known = _NAMES.get(name)
         if known is None:

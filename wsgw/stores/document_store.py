@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from wsgw.settings import Settings, without_password
@@ -23,6 +24,13 @@ async def document_store(settings: Settings) -> AsyncIterator[DocumentStore]:
     """What `redis` or, without it, `data` names. Raises StoreUnavailable with what is wrong and the remedy."""
     async with _in_redis(settings) if settings.redis else _in_directory(settings) as store:
         yield store
+
+
+def would_be_made(settings: Settings) -> bool:
+    """Whether `document_store` would make a new, empty store: nobody has stored anything in the directory."""
+    from wsgw.stores.sqlite.database import FILE
+
+    return not settings.redis and not (Path(settings.data) / FILE).exists()
 
 
 def place_of(settings: Settings) -> str:
