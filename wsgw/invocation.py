@@ -309,13 +309,13 @@ class HttpInvocation(Invocation):
     """One request to an HTTP or REST API on its way. It is of no connection; `caller` says who sent it.
 
     Filled in by the edge, beside what Invocation has: `method`; `is_head`, whether the client sent a HEAD, whatever
-    `method` it overrides it with, and takes no body; `path`, raw, as it was asked for, with the stage or
-    base path (`$context.path`); `rest`, raw, the path without them, which begins with a slash: matching, events and
-    backends use this one; `raw_query` without its `?`; `path_parameters` by name, raw; `protocol` (`HTTP/1.1`);
-    `resource_path`, `resource_id` and `operation_name` of the route; `response_latency` in ms; `domain_prefix`; `extended_request_id`; `base_path`, the one of a
-    domain name that matched; `stream`, the rest of a body that is not whole yet, where the route takes it so; `fields`,
-    the header lines that are the client's to say; what the gateway adds, `forwarded` (X-Forwarded-For, -Port, -Proto)
-    and `trace` (X-Amzn-Trace-Id).
+    `method` it overrides it with, and takes no body; `path`, as it was asked for, with the stage or base path
+    (`$context.path`); `rest`, the path without them, which begins with a slash: matching, events and backends use this
+    one; `raw_query` without its `?`; `path_parameters` by name, raw; `protocol` (`HTTP/1.1`); `resource_path`,
+    `resource_id` and `operation_name` of the route; `response_latency` in ms; `domain_prefix`; `extended_request_id`;
+    `base_path`, the one of a domain name that matched; `stream`, the rest of a body that is not whole yet, where the
+    route takes it so; `fields`, the header lines that are the client's to say; what the gateway adds, `forwarded`
+    (X-Forwarded-For, -Port, -Proto) and `trace` (X-Amzn-Trace-Id).
     By the steps: `context`, what templates see as `$context` and write their overrides into, kept from the first
     template to the last; `response_headers`, what the gateway adds to whatever is answered (CORS).
     """

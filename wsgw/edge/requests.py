@@ -15,6 +15,7 @@ from wsgw.edge.node import Node
 from wsgw.edge.outlet import pour
 from wsgw.errors import BadRequest, GatewayError, RequestTooLarge, ServiceUnavailable
 from wsgw.integrations.drive import current
+from wsgw.integrations.http_pool import Target
 from wsgw.invocation import HttpInvocation, Reply
 from wsgw.live.path_table import NOT_FORWARDED, Match
 from wsgw.live.route_table import LiveHttpStage, LiveRoute
@@ -60,6 +61,10 @@ class Requests:
         self._settings = node.settings
         self._access_log = access_log
         self._reasons = reasons
+
+    def say_nowhere(self) -> None:
+        """Log that an address leads to no stage: its sender learns no more than Forbidden or Not Found."""
+        self._reasons.say("no_stage_at_this_address: the log of the start says where each stage answers")
 
     def handle(self, request: Request, place: Place[LiveHttpStage], door: Door) -> None:
         """Answer `request` through `door`, now or when its route has."""
@@ -205,12 +210,14 @@ class Requests:
 
     def _say(self, error: GatewayError, invocation: HttpInvocation, live: LiveHttpStage) -> None:
         invocation.error = error
+        target = None if invocation.request is None else invocation.request.target
         self._reasons.say(
             f"{error.response_type}: {error.detail or error.message}",
             api=live.api_id,
             stage=live.stage,
             route=invocation.route_key,
             request=invocation.request_id,
+            backend=target.authority if isinstance(target, Target) else "",
         )
 
     def _answer(
