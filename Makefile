@@ -22,6 +22,9 @@ cluster: $(BIN)/.installed ## The chat over two nodes and one Redis; prints a pa
 	@exec $(BIN)/python deploy/cluster.py $(ARGS)
 
 test: $(BIN)/.installed-dev system ## Run every test
+	@WSGW_TEST_SLOWER=3 $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+coverage: $(BIN)/.installed-dev system ## Run every test, and say which lines none of them runs; half as long again
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 soak: $(BIN)/.installed-dev system ## Run the long tests with faults: minutes each, one after the other
@@ -43,6 +46,7 @@ imports: $(BIN)/.installed-dev
 bench: $(BIN)/.installed-dev ## Run the benchmarks (long; leave the machine alone meanwhile)
 	@$(BIN)/python loadtest/bench.py $(ARGS)
 	@$(BIN)/python loadtest/cluster.py
+	@$(BIN)/python loadtest/http_proxy.py
 
 lock: $(BIN)/.installed-dev ## Write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/run.lock

@@ -1,10 +1,12 @@
 """Requests through HTTP and REST APIs, beside a naive aiohttp reverse proxy, nginx and Caddy, in the same run.
 
     python loadtest/http_proxy.py [--trials 3] [--duration 5] [--targets baseline,nginx,…] [--python PATH]
+    python loadtest/http_proxy.py --latency [--rate 10000]
 
 Needs `wrk` and `nginx`; Caddy takes part where it is installed. The system under test is alone on core 0; wrk and the
 backend, an nginx that answers 1 KiB, share core 1. Prints requests a second, as measured and per second of the
-system's own processor time, and their ratio to the baseline.
+system's own processor time, and their ratio to the baseline. With `--latency`, an open loop: `wsgw loadtest` posts to
+REST's HTTP_PROXY at half of what wrk reached first, or at `--rate`, and latency counts from the intended time.
 """
 
 from __future__ import annotations
@@ -100,6 +102,8 @@ class Found(NamedTuple):
 
 def main() -> int:
     options = _options()
+    if options.latency:
+        return _latency(options)
     wanted = set(options.targets.split(","))
     works = [work for work in WORKS if work.target in wanted]
     results: dict[str, list[Found]] = {work.name: [] for work in works}
@@ -122,11 +126,33 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--duration", type=float, default=5)
     parser.add_argument("--targets", default="baseline,nginx,wsgw" + (",caddy" if shutil.which("caddy") else ""))
     parser.add_argument("--python", default=sys.executable, help="interpreter of the baseline and wsgw")
+    parser.add_argument("--latency", action="store_true", help="p99 at half load instead of the table")
+    parser.add_argument("--rate", type=float, default=0, help="requests a second of --latency (half of the maximum)")
     options = parser.parse_args()
     missing = [name for name in ("wrk", "nginx") if shutil.which(name) is None]
     if missing:
         parser.error(f"{' and '.join(missing)} must be installed")
     return options
+
+
+def _latency(options: argparse.Namespace) -> int:
+    """p50, p99 and p99.9 of an open loop, of wsgw and of the baseline, each at half of its own maximum."""
+    with servers.backend(options.python) as backend:
+        for target, path in (("baseline", "/rest/prod/echo"), ("wsgw", "/rest/prod/echo")):
+            with _started(target, options.python, backend.base) as server:
+                most = _load(Work("", target, path, post=True), server, 3).per_second
+                rate = options.rate or most / 2
+                for trial in range(options.trials):
+                    arguments = ["--scenario", "http", "--rate", f"{rate:.0f}", "--connections", str(CONNECTIONS)]
+                    arguments += ["--duration", str(options.duration)]
+                    outcome = servers.load(target, server, server.base + path, arguments).outcome
+                    told = ", ".join(f"{name} {outcome['latency_ms'][name]:.2f}" for name in ("p50", "p99", "p99.9"))
+                    busy = outcome["generator"]["busy"]
+                    print(
+                        f"{target:<9} trial {trial + 1}: {rate:,.0f}/s, ms: {told}; generator {busy:.0%} busy",
+                        flush=True,
+                    )
+    return 0
 
 
 @contextmanager

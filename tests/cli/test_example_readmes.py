@@ -27,9 +27,10 @@ pytestmark = [
 
 
 @contextlib.asynccontextmanager
-async def running(file: Path, port: str) -> AsyncIterator[None]:
-    """`python FILE`, as soon as it listens on `port`; ended in the end."""
-    process = await asyncio.create_subprocess_exec(sys.executable, str(file), stdout=asyncio.subprocess.DEVNULL)
+async def running(port: str, *arguments: str, cwd: Path | None = None) -> AsyncIterator[None]:
+    """`python ARGUMENTS`, as soon as it listens on `port`; ended in the end."""
+    silent = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=cwd, stdout=silent, stderr=silent)
     try:
         async with asyncio.timeout(20):
             while True:
@@ -66,12 +67,30 @@ async def test_every_command_prints_what_the_readme_shows(example: str, tmp_path
         (tmp_path / name).write_text(text)
     shown = list(commands((EXAMPLES / example / "README.md").read_text()))
     assert len(shown) >= 7
-    async with running(tmp_path / service, free[ports[0]]), serving(tmp_path / "wsgw.yaml") as served:
-        for words, printed in shown:
-            here = [word.replace("http://127.0.0.1:8080", served.ready["data"]) for word in words]
-            curl = await asyncio.create_subprocess_exec(*here, "-s", stdout=asyncio.subprocess.PIPE)
-            got, _ = await curl.communicate()
-            assert re.fullmatch(re.escape(printed).replace("…", ".+"), got.decode().rstrip("\n")), (words, got)
+    async with running(free[ports[0]], str(tmp_path / service)), serving(tmp_path / "wsgw.yaml") as served:
+        await each_prints(shown, served.ready["data"])
+
+
+async def each_prints(shown: list[tuple[list[str], str]], address: str) -> None:
+    for words, printed in shown:
+        here = [word.replace("http://127.0.0.1:8080", address) for word in words]
+        curl = await asyncio.create_subprocess_exec(*here, "-s", stdout=asyncio.subprocess.PIPE)
+        got, _ = await curl.communicate()
+        assert re.fullmatch(re.escape(printed).replace("…", ".+"), got.decode().rstrip("\n")), (words, got)
+
+
+async def test_the_first_rest_and_http_apis_of_the_readme_answer_as_it_shows(tmp_path: Path):
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    port = str(free_port())
+    for name in ("web.yaml", "web.py"):
+        written = re.search(rf"cat > {name} <<'(\w+)'\n(.*?)^\1$", readme, re.DOTALL | re.MULTILINE)
+        assert written is not None
+        (tmp_path / name).write_text(written[2].replace(":9000", f":{port}"))
+    shown = list(commands(readme))
+    assert len(shown) == 4
+    backend = running(port, "-m", "http.server", port, "--bind", "127.0.0.1", cwd=tmp_path)
+    async with backend, serving(tmp_path / "web.yaml") as served:
+        await each_prints(shown, served.ready["data"])
 
 
 @pytest.mark.parametrize("example", SERVICES)

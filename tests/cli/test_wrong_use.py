@@ -213,6 +213,17 @@ async def test_a_handler_that_cannot_be_loaded_is_1_and_one_line(file: Path, mod
     assert refused.value.code == 1
 
 
+async def test_every_domain_name_that_wants_tls_where_there_is_none_is_a_line_of_its_own(files: Path, file: Path):
+    entry = "{certificate: cert0, certificateKey: key0, mappings: {/: chat/prod}}"
+    file.write_text(f"{SOUND}domainNames:\n  a.example.com: {entry}\n  b.example.com: {entry}\n")
+    with pytest.raises(DidNotStart) as refused:
+        async with serving(file):
+            pass
+    said = "certificate: nothing listens with TLS: give tls_cert and tls_key"
+    for name in ("a.example.com", "b.example.com"):
+        assert f"wsgw: domainNames.{name}.{said}" in str(refused.value).splitlines()
+
+
 async def test_files_without_an_api_are_served_with_a_word_of_warning(file: Path):
     file.write_text("apis: {}\n")
     async with serving(file) as gateway:

@@ -204,6 +204,11 @@ WRONG = [
         "streamed (use HTTP_PROXY or AWS_PROXY, or remove it)",
     ),
     (
+        calling(type="AWS_PROXY", uri="f", httpMethod="GET"),
+        f"warning: {AT}.integration.method: functions are called with POST: with GET every answer is a 500 "
+        "(write httpMethod: POST)",
+    ),
+    (
         calling(type="AWS_PROXY", uri="f", credentials="r"),
         f"warning: {AT}.integration.credentials: functions are called with the gateway's own credentials (remove it)",
     ),

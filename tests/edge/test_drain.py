@@ -39,7 +39,7 @@ async def test_a_drain_tells_every_client_evenly_spread_and_disconnects_each(
     gateway: TestGateway, count: int, seconds: float
 ):
     # No shorter than 0.3 s each: a busy machine holds everything up for a tenth of a second now and then.
-    bins = min(10, int(seconds / 0.3))
+    bins = min(10, int(seconds / 0.8))
     recorder = Recorder()
     recorder.serve(gateway, DISCONNECT, stage=Stage(name="prod", limits=StageLimits(new_connections_per_second=0)))
     clients = [await gateway.connect() for _ in range(count)]

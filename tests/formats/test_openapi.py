@@ -135,6 +135,13 @@ def test_warnings_stop_an_import_only_if_asked():
     assert import_openapi(openapi(), fail_on_warnings=True).document is not None
 
 
+def test_a_misspelt_extension_is_told_the_name_it_may_have_been_meant_for():
+    operation = {"responses": {}, "x-amazon-apigateway-integratoin": {"type": "mock"}}
+    document = {"openapi": "3.0.1", "info": {"title": "t"}, "paths": {"/a": {"get": operation}}}
+    (finding,) = [one for one in import_openapi(document).findings if "not known here" in one.message]
+    assert finding.remedy == "did you mean 'x-amazon-apigateway-integration'?"
+
+
 def test_unknown_extensions_are_reported_and_kept():
     """T-12."""
     get = operation(**{"x-amazon-apigateway-nope": 1, "x-vendor": 2})

@@ -98,7 +98,16 @@ REFUSED = [
     (b"a: !!python/object/apply:os.system [ls]", "f:1:4: the tag !!python/object/apply:os.system has no meaning here"),
     (b"<<: 5", "f:1:1: << takes a mapping or a list of mappings"),
     (b"a:\n\tb: 1", "f:2:1: not readable as YAML: found character that cannot start any token"),
-    (b"a: [1", "f:2:1: not readable as YAML: did not find expected ',' or ']'"),
+    (
+        b"a: [1",
+        "f:2:1: not readable as YAML: did not find expected ',' or ']', put a text with { } [ ] or , into quotes",
+    ),
+    (
+        b"a: {uri: http://b/{id}}",
+        "f:1:19: not readable as YAML: did not find expected ',' or '}', put a text with { } [ ] or , into quotes",
+    ),
+    (b'{"a": 1,\n "b": ]}', "f:2:7: not readable as JSON: Expecting value"),
+    (b'{"a": 1,\n "b": 2', "f:2:8: not readable as JSON: Expecting ',' delimiter"),
     (b"a: 1\nb: \xff", "f:2:4: this is not UTF-8 text, save the file as UTF-8"),
     (b"a: 1\nb: \x00", "f:2:4: a control character, remove it, or escape it in quotes"),
     (b"[" * (MOST_NESTED + 1), f"f:1:{MOST_NESTED + 1}: nested more than {MOST_NESTED} deep, make it flatter"),

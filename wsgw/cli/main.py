@@ -53,4 +53,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wsgw")
 def main() -> None:
-    """A self-hosted gateway for Amazon API Gateway's model: WebSocket APIs on your own machines."""
+    """A self-hosted gateway for Amazon API Gateway's model: REST, HTTP and WebSocket APIs on your own machines."""

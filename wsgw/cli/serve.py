@@ -126,7 +126,7 @@ class Serving:
         try:
             listening = await self.open(app, definitions.apis)
         except (NotSafe, DefinitionError, OSError, ValueError) as error:
-            click.echo(f"wsgw: {error}", err=True)
+            self._report(str(error).splitlines())
             await app.stop(drain=0)
             await self.end()
             return 1

@@ -26,7 +26,7 @@ def check_cors(path: Path, cors: Cors) -> Iterator[Finding]:
             remedy = "write scheme://host[:port], https://*, http://* or *"
             yield error((*path, "allowOrigins", index), "not an Origin as browsers send it", remedy)
     if cors.allow_credentials and "*" in cors.allow_origins:
-        remedy = "name the origins, or write https://*"
+        remedy = "name the origins"
         yield error((*path, "allowCredentials"), "credentials cannot be allowed to every origin (*)", remedy)
     if not cors.allow_origins:
         message = "without allowOrigins no page of another origin may read an answer"

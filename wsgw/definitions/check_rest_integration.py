@@ -149,6 +149,9 @@ def _unused(path: Path, integration: Integration) -> Iterator[Finding]:
             remedy = "remove them, or use type HTTP" if integration.type == "HTTP_PROXY" else "remove them"
             message = f"{integration.type} passes everything on: {name} are not used"
             yield warning((*path, name), message, remedy)
+    if integration.type == "AWS_PROXY" and integration.method not in ("POST", "ANY"):
+        message = f"functions are called with POST: with {integration.method} every answer is a 500"
+        yield warning((*path, "method"), message, "write httpMethod: POST")
     if integration.type == "AWS_PROXY" and integration.credentials is not None:
         message = "functions are called with the gateway's own credentials"
         yield warning((*path, "credentials"), message, "remove it")

@@ -13,7 +13,7 @@ from wsgw.edge.canonical_path import canonical
 from wsgw.edge.http import BODILESS, Door, Request, error_reply, reply_bytes, reply_head
 from wsgw.edge.node import Node
 from wsgw.edge.outlet import pour
-from wsgw.errors import BadRequest, GatewayError, RequestTooLarge, ServiceUnavailable
+from wsgw.errors import BadRequest, BadRequestBody, GatewayError, RequestTooLarge, ServiceUnavailable
 from wsgw.integrations.drive import current
 from wsgw.integrations.http_pool import Target
 from wsgw.invocation import HttpInvocation, Reply
@@ -211,8 +211,10 @@ class Requests:
     def _say(self, error: GatewayError, invocation: HttpInvocation, live: LiveHttpStage) -> None:
         invocation.error = error
         target = None if invocation.request is None else invocation.request.target
+        # What is wrong with a body may name members that its sender made up: that is for the access log alone.
+        why = error.message if isinstance(error, BadRequestBody) else error.detail or error.message
         self._reasons.say(
-            f"{error.response_type}: {error.detail or error.message}",
+            f"{error.response_type}: {why}",
             api=live.api_id,
             stage=live.stage,
             route=invocation.route_key,

@@ -20,6 +20,7 @@ from wsgw.definitions.api import ApiMapping, DomainName
 from wsgw.definitions.finding import Finding, Path, error
 from wsgw.definitions.freeze import api_id_of
 from wsgw.formats.native_http import http_document
+from wsgw.formats.native_remainder import remainder
 from wsgw.formats.native_rest import rest_document
 from wsgw.formats.native_schema import AnyApiEntry, DomainNameEntry, KeyEntry, native_schema
 from wsgw.formats.native_schema_http import HttpApiEntry
@@ -49,11 +50,13 @@ class Native(NamedTuple):
 def read(data: Mapping[str, Any], env: Mapping[str, str]) -> Native:
     """The documents in `data`, the mapping at the top of a native file.
 
-    `env` answers for `${NAME}` in secrets and tokens. An API whose shape is wrong is left out.
+    `env` answers for `${NAME}` in secrets and tokens. Of an API whose shape is wrong, what is sound is there to be
+    looked at, if that is enough to go by.
     """
     served, findings = _served(data)
     faults = _shape().findings(served)
     findings += faults
+    served, faults = _sound(served, faults)
     spoiled = {fault.path[:2] for fault in faults} | {fault.path[:1] for fault in faults if len(fault.path) < 2}
     result = Native([], [], [], findings, [])
 
@@ -83,6 +86,22 @@ def _served(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
         remedy = "use lambda:NAME for a function in AWS, or python:module:function"
         findings.append(error(("functions",), "local functions are not served by this version", remedy))
     return served, findings
+
+
+def _sound(served: dict[str, Any], faults: list[Finding]) -> tuple[dict[str, Any], list[Finding]]:
+    """`served` with what is left of the APIs that have `faults`, and the faults that are still there."""
+    by_api: dict[str | int, list[Finding]] = {}
+    for fault in faults:
+        if len(fault.path) > 2 and fault.path[0] == "apis":
+            by_api.setdefault(fault.path[1], []).append(fault)
+    left = {api_id: remainder(served["apis"][api_id], found, 2) for api_id, found in by_api.items()}
+    left = {api_id: api for api_id, api in left.items() if api and not _shape().findings({"apis": {api_id: api}})}
+    if not left:
+        return served, faults
+    sound = {**served, "apis": {**served["apis"], **left}}
+    return sound, [
+        fault for fault in faults if len(fault.path) < 2 or fault.path[0] != "apis" or fault.path[1] not in left
+    ]
 
 
 def _entry(path: Path, value: Any, kind: Any, findings: list[Finding]) -> Any:

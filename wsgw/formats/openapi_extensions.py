@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from wsgw.definitions.finding import Path, pointer
@@ -12,6 +13,29 @@ _AWS = "x-amazon-apigateway-"
 _OURS = "x-wsgw-"
 # Whoever wrote one of these asked for a guard, and must not find the API open.
 _GUARDS = frozenset(f"{_AWS}{name}" for name in ("auth", "authorizer", "authtype", "policy"))
+# What has a place somewhere: what a misspelt one may have been meant for.
+_KNOWN = (
+    *_GUARDS,
+    *(
+        f"{_AWS}{name}"
+        for name in (
+            "any-method",
+            "api-key-source",
+            "binary-media-types",
+            "cors",
+            "documentation",
+            "endpoint-configuration",
+            "gateway-responses",
+            "importexport-version",
+            "integration",
+            "integrations",
+            "minimum-compression-size",
+            "request-validator",
+            "request-validators",
+        )
+    ),
+    *(f"{_OURS}{name}" for name in ("api-id", "protocol", "stages", "throttle")),
+)
 # What stands there is data of the author's, not of the document's.
 _DATA = frozenset({"example", "examples", "default", "enum", "const", "properties"})
 _SCHEMAS = frozenset({"schema", "schemas", "definitions"})
@@ -62,7 +86,9 @@ def report(place: Place, key: str) -> None:
     if key in _GUARDS:
         place.error("this extension guards nothing here", "move it to where it does, or remove it")
     elif key.startswith((_AWS, _OURS)):
-        place.warn("this extension is not known here: it is kept, and has no effect")
+        near = get_close_matches(key, _KNOWN, 1, 0.8)
+        remedy = f"did you mean {near[0]!r}?" if near and near[0] != key else ""
+        place.warn("this extension is not known here: it is kept, and has no effect", remedy)
     else:
         place.inform("this extension is kept, and has no effect")
 

@@ -7,6 +7,7 @@ twice is refused; size, nesting and what aliases expand to are bounded. Merge ke
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -87,6 +88,28 @@ def load(text: bytes, name: str) -> Located:
     return _Reader.read(characters, name)
 
 
+def _json_error(characters: str, name: str) -> YamlError | None:
+    """What is wrong with a text that was meant for JSON, in its terms."""
+    if not characters.lstrip().startswith('{"') and not name.endswith(".json"):
+        return None
+    try:
+        json.loads(characters)
+    except json.JSONDecodeError as error:
+        return YamlError(name, error.lineno, error.colno, f"not readable as JSON: {error.msg}")
+    except (RecursionError, ValueError):
+        pass
+    return None
+
+
+def _remedy(error: yaml.MarkedYAMLError, characters: str) -> str:
+    mark = error.problem_mark
+    if mark is not None and characters[mark.index : mark.index + 1] == "\t":
+        return "indent with spaces: YAML takes no tabs"
+    if error.problem in ("did not find expected ',' or '}'", "did not find expected ',' or ']'"):
+        return "put a text with { } [ ] or , into quotes"
+    return ""
+
+
 def _joined(match: re.Match[str]) -> str:
     # JSON writes what lies beyond U+FFFF as two escapes, which libyaml refuses.
     pair = bytes.fromhex(match[2] + match[3])
@@ -122,10 +145,12 @@ class _Reader:
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             variable = _VARIABLE.match(characters, max(0, mark.index - 1)) if mark else None
             if variable is None or repairs == 0 or len(characters) > MOST_REPAIRABLE:
-                tab = mark is not None and characters[mark.index : mark.index + 1] == "\t"
-                remedy = "indent with spaces: YAML takes no tabs" if tab else ""
-                raise YamlError(
-                    name, line, column, f"not readable as YAML: {error.problem or error.context}", remedy
+                raise _json_error(characters, name) or YamlError(
+                    name,
+                    line,
+                    column,
+                    f"not readable as YAML: {error.problem or error.context}",
+                    _remedy(error, characters),
                 ) from error
         except yaml.reader.ReaderError as error:
             before = characters[: error.position]

@@ -122,10 +122,22 @@ class Metrics(Collector):
     def _route_counters(self) -> Iterator[Metric]:
         for name, doc, attribute in (
             ("connect_count", "ConnectCount: calls of the $connect route", "connects"),
-            ("message_count", "MessageCount: messages from and to clients", "messages"),
-            ("client_error", "ClientError: refused before the integration was called", "client_errors"),
+            (
+                "message_count",
+                "MessageCount: messages from and to clients; Count: requests of REST and HTTP APIs",
+                "messages",
+            ),
+            (
+                "client_error",
+                "ClientError: refused before the integration was called; 4XXError of REST and HTTP APIs",
+                "client_errors",
+            ),
             ("integration_error", "IntegrationError: 4xx and 5xx answers of the integration", "integration_errors"),
-            ("execution_error", "ExecutionError: errors while calling the integration", "execution_errors"),
+            (
+                "execution_error",
+                "ExecutionError: errors while calling the integration; 5XXError of REST and HTTP APIs",
+                "execution_errors",
+            ),
         ):
             family = CounterMetricFamily(f"wsgw_{name}", doc, labels=["api_id", "stage", "route"])
             for route in self._routes.values():
