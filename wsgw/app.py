@@ -20,6 +20,7 @@ from wsgw.control.endpoint import ControlEndpoint
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api, DomainName
 from wsgw.edge.aiohttp_door import STRICT_PARSER, Server
+from wsgw.edge.answers import Answers
 from wsgw.edge.cluster import Cluster
 from wsgw.edge.data_plane import Bodies, DataPlane
 from wsgw.edge.departures import Departures
@@ -137,7 +138,7 @@ class App:
         self._management = Management(
             self.node, self.push, self._guard(), stores.buckets, self.access_log, self.reasons
         )
-        requests = Requests(self.node, self.access_log, self.reasons)
+        requests = Requests(self.node, Answers(self.access_log, self.reasons))
         self._plane = plane = DataPlane(self.stages, websockets, requests, self._management, settings)
         self._open_pools()
         self._server = Server(plane, settings, self.node.now)

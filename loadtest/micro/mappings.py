@@ -17,7 +17,8 @@ from typing import Any
 from wsgw.definitions.api import GatewayResponse
 from wsgw.definitions.model import Model
 from wsgw.errors import MissingAuthenticationToken
-from wsgw.invocation import Caller, HeaderFields, HttpInvocation, Reply
+from wsgw.header_fields import HeaderFields
+from wsgw.invocation import Caller, HttpInvocation, Reply
 from wsgw.mapping.log_format import DEFAULT_LOG_FORMATS, compile_log_format
 from wsgw.mapping.request_variables import request_context
 from wsgw.mapping.rest_parameters import (

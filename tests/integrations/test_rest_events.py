@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from wsgw.errors import ApiConfigurationError, FunctionError
+from wsgw.header_fields import HeaderFields
 from wsgw.integrations.rest_events import Binary, rest_events, rest_proxy_answer
-from wsgw.invocation import Caller, HeaderFields, HttpInvocation, Principal
+from wsgw.invocation import Caller, HttpInvocation, Principal
 
 TIME = 1_790_000_000_000
 

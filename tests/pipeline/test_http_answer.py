@@ -8,7 +8,8 @@ import pytest
 
 from tests.mapping.request_samples import request
 from wsgw.errors import ApiConfigurationError
-from wsgw.invocation import Reply, SharedHeaders
+from wsgw.header_fields import SharedHeaders
+from wsgw.invocation import Reply
 from wsgw.mapping.http_parameters import compile_response_mappings
 from wsgw.pipeline.http_answer import kept_headers, map_answer
 

@@ -170,7 +170,7 @@ class Serving:
     def ready(self, listening: Listening) -> None:
         """Say where it is served."""
         click.echo(f"ready data={listening.data} control={listening.control} node={listening.node} workers=1")
-        for line in addresses(listening.data, self._apis):
+        for line in addresses(listening.data, self._apis, self._domain_names):
             click.echo(f"wsgw: {line}", err=True)
         notify(READY)
 

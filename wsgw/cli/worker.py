@@ -53,7 +53,12 @@ class Worker(Serving):
         return await app.listen(self._leash.sockets(), self._leash.order.control)
 
     def ready(self, listening: Listening) -> None:
-        self._leash.report(Ready(node=listening.node, data=listening.data))
+        self._leash.report(Ready(
+                node=listening.node,
+                data=listening.data,
+                addresses=addresses(listening.data, self._apis, self._domain_names),
+            )
+        )
 
     def signals(self) -> None:
         loop = asyncio.get_running_loop()

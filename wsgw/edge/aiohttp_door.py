@@ -23,7 +23,7 @@ from wsgw.edge.outlet import Outlet
 from wsgw.edge.request_body import RequestBody
 from wsgw.edge.sockets import own_address, peer_address, shown
 from wsgw.errors import BadRequest, RequestTooLarge
-from wsgw.invocation import HeaderFields
+from wsgw.header_fields import HeaderFields
 from wsgw.settings import Settings
 
 #: aiohttp's parser in C is the strict one. The one in Python takes trailers, chunk extensions and control characters

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from wsgw import ids
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Request
-from wsgw.invocation import Caller, ClientCertificate, HeaderFields, Headers
+from wsgw.header_fields import HeaderFields
+from wsgw.invocation import Caller, ClientCertificate, Headers
 from wsgw.live.stages import Place
 from wsgw.settings import Settings
 

@@ -126,7 +126,7 @@ class DataPlane:
     def _nowhere(self, request: Request, place: Place[Any] | None) -> Reply:
         """An unknown API or stage, and a plain request to a WebSocket API, all look the same, but to an HTTP API's."""
         if place is None:
-            self._requests.say_nowhere()
+            self._requests.answers.say_nowhere()
         if place is None and self._stages.nowhere(request.header("host") or "", _path(request)).is_rest is False:
             error = NotFound()
             return Reply(error.status, b'{"message":"Not Found"}', [*_JSON, ("apigw-requestid", request_id())])

@@ -13,7 +13,8 @@ from wsgw.edge.connection import Connection
 from wsgw.edge.http import Request, ending, reply_bytes
 from wsgw.edge.outlet import Outlet
 from wsgw.edge.sockets import own_address, peer_address, shown
-from wsgw.invocation import ClientCertificate, HeaderFields
+from wsgw.header_fields import HeaderFields
+from wsgw.invocation import ClientCertificate
 
 if TYPE_CHECKING:
     from wsgw.edge.lanes import Lanes

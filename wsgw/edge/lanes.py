@@ -13,7 +13,7 @@ from collections.abc import Callable
 from wsgw.edge.aiohttp_door import Server
 from wsgw.edge.data_plane import DataPlane, longest_target
 from wsgw.edge.lane import Lane
-from wsgw.invocation import HeaderFields
+from wsgw.header_fields import HeaderFields
 from wsgw.settings import Settings
 
 #: The largest body that a lane holds; those that are larger may be passed on as they come, which aiohttp's door does.

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from typing import NamedTuple
 
 from wsgw import ids
 from wsgw.edge import arrival
+from wsgw.edge.answers import Answers, last_resort
 from wsgw.edge.canonical_path import canonical
-from wsgw.edge.http import BODILESS, Door, Request, error_reply, reply_bytes, reply_head
+from wsgw.edge.http import Door, Request
 from wsgw.edge.node import Node
-from wsgw.edge.outlet import pour
-from wsgw.errors import BadRequest, BadRequestBody, GatewayError, RequestTooLarge, ServiceUnavailable
-from wsgw.integrations.drive import current
-from wsgw.integrations.http_pool import Target
+from wsgw.errors import BadRequest, GatewayError, RequestTooLarge, ServiceUnavailable
 from wsgw.invocation import HttpInvocation, Reply
 from wsgw.live.path_table import NOT_FORWARDED, Match
 from wsgw.live.route_table import LiveHttpStage, LiveRoute
 from wsgw.live.stages import Place
-from wsgw.observe.logs import AccessLog, Reasons
-from wsgw.observe.metrics import RouteMetrics
 from wsgw.pipeline.run import run
 
 log = logging.getLogger("wsgw.requests")
@@ -54,17 +49,12 @@ def _said(request: Request) -> _Said:
 
 
 class Requests:
-    """Requests to the HTTP and REST APIs of one node."""
+    """Requests to the HTTP and REST APIs of one node. `answers` writes what they are answered."""
 
-    def __init__(self, node: Node, access_log: AccessLog, reasons: Reasons) -> None:
+    def __init__(self, node: Node, answers: Answers) -> None:
         self._node = node
         self._settings = node.settings
-        self._access_log = access_log
-        self._reasons = reasons
-
-    def say_nowhere(self) -> None:
-        """Log that an address leads to no stage: its sender learns no more than Forbidden or Not Found."""
-        self._reasons.say("no_stage_at_this_address: the log of the start says where each stage answers")
+        self.answers = answers
 
     def handle(self, request: Request, place: Place[LiveHttpStage], door: Door) -> None:
         """Answer `request` through `door`, now or when its route has."""
@@ -73,25 +63,27 @@ class Requests:
         try:
             self._begin(invocation, live, door)
         except Exception as raised:
-            _last_resort(raised, invocation, door)
+            last_resort(raised, invocation, door)
 
     def _begin(self, invocation: HttpInvocation, live: LiveHttpStage, door: Door) -> None:
         if self._node.finishing:
-            self._refuse(invocation, live, live.unmatched, ServiceUnavailable(detail="stopping"), door, keep=False)
+            self.answers.refuse(
+                invocation, live, live.unmatched, ServiceUnavailable(detail="stopping"), door, keep=False
+            )
             return
         limit = live.limits.payload_bytes
         if limit and len(invocation.body) > limit:
-            self._refuse(invocation, live, live.unmatched, RequestTooLarge(), door)
+            self.answers.refuse(invocation, live, live.unmatched, RequestTooLarge(), door)
             return
         try:
             self._settle_path(invocation, live)
         except BadRequest as error:
-            self._refuse(invocation, live, live.unmatched, error, door)
+            self.answers.refuse(invocation, live, live.unmatched, error, door)
             return
         if live.preflight is not None:
             reply = live.preflight(invocation)
             if reply is not None:
-                self._answer(invocation, live, live.unmatched, reply, door)
+                self.answers.answer(invocation, live, live.unmatched, reply, door)
                 return
         match = live.paths.find(invocation.method, invocation.rest)
         if match is not None:
@@ -99,7 +91,7 @@ class Requests:
         elif live.default is not None and invocation.method not in NOT_FORWARDED:
             route = live.default
         else:
-            self._refuse(invocation, live, live.unmatched, live.not_found(invocation), door)
+            self.answers.refuse(invocation, live, live.unmatched, live.not_found(invocation), door)
             return
         invocation.route_key = route.key
         invocation.resource_path = route.path
@@ -122,7 +114,7 @@ class Requests:
     def refuse_large(self, request: Request, place: Place[LiveHttpStage], door: Door) -> None:
         """Answer 413 to `request`, whose body nobody has read: the connection ends."""
         live = place.live
-        self._refuse(self._invocation(request, place), live, live.unmatched, RequestTooLarge(), door, keep=False)
+        self.answers.refuse(self._invocation(request, place), live, live.unmatched, RequestTooLarge(), door, keep=False)
 
     def _invocation(self, request: Request, place: Place[LiveHttpStage]) -> HttpInvocation:
         live = place.live
@@ -178,7 +170,7 @@ class Requests:
                 if reply is None:
                     reply = Reply(200)
                 if reply.stream is not None:
-                    await self._stream(invocation, live, route, reply, door)
+                    await self.answers.stream(invocation, live, route, reply, door)
                     return
                 if len(reply.body) > live.limits.payload_bytes > 0 and not route.unbounded:
                     raise GatewayError(detail="response_too_large")
@@ -187,135 +179,17 @@ class Requests:
                     # A step behind the call has failed, or what settles the answer: nobody takes the body now.
                     invocation.reply.stream.cancel()
                 error = raised if isinstance(raised, GatewayError) else _bug(raised, invocation)
-                self._refuse(invocation, live, route.metrics, error, door)
+                self.answers.refuse(invocation, live, route.metrics, error, door)
             else:
-                self._answer(invocation, live, route.metrics, reply, door)
+                self.answers.answer(invocation, live, route.metrics, reply, door)
         except Exception as raised:
-            _last_resort(raised, invocation, door)
-
-    # ---- the answer
-
-    def _refuse(
-        self,
-        invocation: HttpInvocation,
-        live: LiveHttpStage,
-        metrics: RouteMetrics,
-        error: GatewayError,
-        door: Door,
-        *,
-        keep: bool = True,
-    ) -> None:
-        self._say(error, invocation, live)
-        self._answer(invocation, live, metrics, live.refuse(error, invocation), door, keep=keep)
-
-    def _say(self, error: GatewayError, invocation: HttpInvocation, live: LiveHttpStage) -> None:
-        invocation.error = error
-        target = None if invocation.request is None else invocation.request.target
-        # What is wrong with a body may name members that its sender made up: that is for the access log alone.
-        why = error.message if isinstance(error, BadRequestBody) else error.detail or error.message
-        self._reasons.say(
-            f"{error.response_type}: {why}",
-            api=live.api_id,
-            stage=live.stage,
-            route=invocation.route_key,
-            request=invocation.request_id,
-            backend=target.authority if isinstance(target, Target) else "",
-        )
-
-    def _answer(
-        self,
-        invocation: HttpInvocation,
-        live: LiveHttpStage,
-        metrics: RouteMetrics,
-        reply: Reply,
-        door: Door,
-        *,
-        keep: bool = True,
-    ) -> None:
-        if live.settle is not None:
-            reply = live.settle(reply, invocation)
-        invocation.status = reply.status
-        # The backend's own, in answer to a HEAD: how long the body would be, which only it knows.
-        length = reply.header("content-length") if invocation.is_head else None
-        named = live.ids(invocation)
-        if length is not None and length.isascii() and length.isdigit() and reply.status not in BODILESS:
-            door.answer(reply_head(reply, f"Content-Length: {length}\r\n", keep=keep, ids=named), keep=keep)
-        elif invocation.is_head and not reply.body:
-            # Nobody has said how long the body would be, and 0 would say that there is none (RFC 9110 §8.6).
-            door.answer(reply_head(reply, "", keep=keep, ids=named), keep=keep)
-        else:
-            door.answer(reply_bytes(reply, keep=keep, body=not invocation.is_head, ids=named), keep=keep)
-        self._count(invocation, live, reply, metrics)
-
-    async def _stream(
-        self, invocation: HttpInvocation, live: LiveHttpStage, route: LiveRoute, reply: Reply, door: Door
-    ) -> None:
-        """Answer with a body that is still coming. Raises GatewayError while nothing was sent."""
-        stream = reply.stream
-        assert stream is not None
-        most = 0 if route.unbounded else live.limits.payload_bytes
-        if most and (stream.length or 0) > most:
-            stream.cancel()
-            raise GatewayError(detail="response_too_large")
-        if live.settle is not None:
-            reply = live.settle(reply, invocation)
-            stream = reply.stream
-            assert stream is not None
-        invocation.status = reply.status
-        named = live.ids(invocation)
-        size = stream.length
-        chunked = size is None and invocation.protocol != "HTTP/1.0"
-        #: Of an HTTP/1.0 client's answer without a length, the end of the connection is the end.
-        keep = chunked or size is not None
-        framing = "Transfer-Encoding: chunked\r\n" if chunked else ""
-        if size is not None:
-            framing = f"Content-Length: {size}\r\n"
-        if reply.status in BODILESS or invocation.is_head:
-            stream.cancel()
-            head = reply_head(reply, "" if reply.status in BODILESS else framing, keep=keep, ids=named)
-            door.answer(head, keep=keep)
-        else:
-            outlet = door.begin(reply_head(reply, framing, keep=keep, ids=named), keep=keep)
-            if outlet is None:
-                stream.cancel()
-            else:
-                task = current() or asyncio.current_task()
-                outlet.gone = task.cancel if task is not None else None
-                try:
-                    await pour(reply, outlet, chunked=chunked, most=most)
-                except GatewayError as error:
-                    self._say(error, invocation, live)
-                except (OSError, asyncio.CancelledError):
-                    log.debug("an answer was broken off: request=%s", invocation.request_id)
-        self._count(invocation, live, reply, route.metrics)
-
-    def _count(self, invocation: HttpInvocation, live: LiveHttpStage, reply: Reply, metrics: RouteMetrics) -> None:
-        metrics.messages += 1
-        if reply.status >= 500:
-            metrics.execution_errors += 1
-        elif reply.status >= 400:
-            metrics.client_errors += 1
-        if invocation.request is not None:
-            metrics.observe_latency(invocation.integration_latency)
-        if live.log_line is not None:
-            invocation.reply = reply
-            try:
-                self._access_log.add(live.log_line, invocation)
-            except Exception:
-                # The answer is out: whoever tries to word another one would write it behind this one.
-                log.exception("a line of the access log could not be made: request=%s", invocation.request_id)
+            last_resort(raised, invocation, door)
 
 
 def _rest_of(place: Place[LiveHttpStage]) -> str:
     """The path behind the stage. REST APIs take more than one slash there. Recorded on the service."""
     rest = place.rest
     return "/" + (rest.lstrip("/") if rest[:1] == "/" and place.live.is_rest else rest)
-
-
-def _last_resort(raised: Exception, invocation: HttpInvocation, door: Door) -> None:
-    """Answer, although wording the answer has failed: nobody may wait for one that never comes."""
-    log.error("an answer could not be made: request=%s", invocation.request_id, exc_info=raised)
-    door.answer(reply_bytes(error_reply(GatewayError()), keep=False, body=not invocation.is_head), keep=False)
 
 
 def _bug(raised: Exception, invocation: HttpInvocation) -> GatewayError:

@@ -7,7 +7,8 @@ of four headers: 1.5 µs of the 5 that our own code costs such a request.
 
 from __future__ import annotations
 
-from wsgw.invocation import Reply, SharedHeaders
+from wsgw.header_fields import SharedHeaders
+from wsgw.invocation import Reply
 
 _MOST_HEADS = 128
 _LONGEST_HEAD = 1024

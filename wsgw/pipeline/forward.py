@@ -10,8 +10,9 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from wsgw.errors import ApiConfigurationError, BadRequest
+from wsgw.header_fields import HeaderFields, SharedHeaders
 from wsgw.integrations.http_pool import Target, header_block
-from wsgw.invocation import HeaderFields, Headers, HttpInvocation, SharedHeaders
+from wsgw.invocation import Headers, HttpInvocation
 from wsgw.pipeline.backend_headers import connection_options
 
 #: Of a client's headers, those that end here in every kind of API: they belong to one hop, or we say them ourselves.

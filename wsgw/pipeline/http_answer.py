@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from wsgw.invocation import Headers, HttpInvocation, Invocation, Reply, SharedHeaders
+from wsgw.header_fields import SharedHeaders
+from wsgw.invocation import Headers, HttpInvocation, Invocation, Reply
 from wsgw.mapping.http_parameters import ResponseMapping
 from wsgw.pipeline.backend_headers import connection_options
 from wsgw.pipeline.run import Step

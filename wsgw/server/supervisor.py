@@ -121,6 +121,8 @@ class Supervisor:
         ready = [worker.ready for worker in workers if worker.ready is not None]
         nodes = ",".join(one.node for one in ready)
         click.echo(f"ready data={ready[0].data} control={control} node={nodes} workers={len(workers)}")
+        for address in ready[0].addresses:
+            click.echo(f"wsgw: {address}", err=True)
         notify(READY)
 
     def _on_change(self, worker: WorkerProcess | None) -> None:
