@@ -14,7 +14,7 @@ from tests.harness.gateway import TestGateway
 from tests.harness.serving import serving
 from wsgw.cli.addresses import MOST, addresses
 from wsgw.cli.definition_files import read_definitions
-from wsgw.definitions.api import Api
+from wsgw.definitions.api import Api, ApiMapping, DomainName
 
 DATA = "http://127.0.0.1:8080"
 MOCK = {"integration": {"type": "MOCK", "responseTemplates": {"application/json": "{}"}}}
@@ -61,6 +61,22 @@ async def test_they_lead_to_a_stage(apis: dict[str, Any], gateway: TestGateway, 
             async with session.get(url.strip("'")) as answer:
                 # A backend that is not there is an answer of the right API.
                 assert answer.status == (200 if apis[name]["protocol"] == "REST" else 503), line
+
+
+def test_domain_names_are_listed_with_what_their_base_paths_lead_to(tmp_path: Path):
+    apis = defined({"pets": REST, "shop": HTTP, "chat": CHAT}, tmp_path)
+    targets = {"": "shop", "v1/pets": "pets", "ws": "chat"}
+    mappings = tuple(ApiMapping(api_id=api, stage="", key=key) for key, api in targets.items())
+    whole = ApiMapping(api_id="pets", stage="prod")
+    domains = [DomainName(name="api.example.com", mappings=mappings), DomainName(name="p.example", mappings=(whole,))]
+    assert addresses("https://0.0.0.0:8443", apis, domains)[3:] == [
+        "shop: https://api.example.com:8443/",
+        "pets: https://api.example.com:8443/v1/pets/{stage}",
+        "chat: wss://api.example.com:8443/ws/{stage}",
+        "pets: https://p.example:8443/",
+    ]
+    many = DomainName(name="p.example", mappings=(whole,) * (MOST + 2))
+    assert addresses(DATA, apis, [many])[-1] == "… and 2 more mappings of domain names"
 
 
 @pytest.mark.slow

@@ -84,6 +84,7 @@ async def control(gateway: Served, path: str, method: str = "GET", body: bytes |
 async def test_workers_share_the_port_and_what_one_holds_every_one_reaches(file: Path, redis: RedisServer):
     async with serving_with_workers(file, redis.url) as gateway:
         assert gateway.ready["workers"] == "2"
+        await gateway.says(gateway.ready["data"].replace("http", "ws", 1) + "/prod")
         clients = [await gateway.connect() for _ in range(24)]
         ids = {(await ask(client))[1]: client for client in clients}
         assert {await node_of(client) for client in clients} == set(gateway.ready["node"].split(","))

@@ -13,7 +13,7 @@ MOST = 10
 
 
 def addresses(data: str, apis: Iterable[Api], domains: Iterable[DomainName] = ()) -> list[str]:
-    """A line for each stage, as `pets: http://127.0.0.1:8080/prod`, and for each mapping of a domain name; MOST of each.
+    """Lines for stages, as `pets: http://127.0.0.1:8080/prod`, and for domain names' mappings: the first MOST of each.
 
     data: the data port's address, as the ready line has it
     The shortest form that leads there: without the API's id where no other API has a stage of that name, and without

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from wsgw.cli.addresses import addresses
 from wsgw.cli.serve import Serving, run
 from wsgw.server.worker import Leash, Ready
 
@@ -53,7 +54,8 @@ class Worker(Serving):
         return await app.listen(self._leash.sockets(), self._leash.order.control)
 
     def ready(self, listening: Listening) -> None:
-        self._leash.report(Ready(
+        self._leash.report(
+            Ready(
                 node=listening.node,
                 data=listening.data,
                 addresses=addresses(listening.data, self._apis, self._domain_names),

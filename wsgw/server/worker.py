@@ -38,10 +38,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker serves: its node's name, and the URL of the data plane."""
+    """A worker serves: its node's name, the URL of the data plane, and lines that say where its stages answer."""
 
     node: str
     data: str
+    addresses: list[str] = []
 
 
 class Leash:
