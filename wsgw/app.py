@@ -37,7 +37,7 @@ from wsgw.integrations.egress import Egress
 from wsgw.integrations.handler_context import Handler
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients
-from wsgw.live.compile import Parts, compile_stage
+from wsgw.live.compile import Parts, compile_stages
 from wsgw.live.stages import Stages
 from wsgw.observe.lag import LoopLag
 from wsgw.observe.logs import AccessLog, Reasons
@@ -226,7 +226,7 @@ class App:
             base=base or Path.cwd(),
             handlers=handlers or {},
         )
-        stages = [compile_stage(api, stage, parts) for api in apis for stage in api.stages.values()]
+        stages = compile_stages(apis, parts)
         self._listeners.serve(domain_names)
         self.stages.deploy(stages, domain_names, hidden={api.id for api in apis if api.disable_execute_api_endpoint})
         self.node.look_again()

@@ -224,6 +224,32 @@ async def test_every_domain_name_that_wants_tls_where_there_is_none_is_a_line_of
         assert f"wsgw: domainNames.{name}.{said}" in str(refused.value).splitlines()
 
 
+async def test_every_route_without_its_private_target_or_function_is_a_line_of_its_own(file: Path):
+    private = "{type: HTTP_PROXY, uri: 'http://x/y', connectionType: VPC_LINK, connectionId: %s}"
+    routes = f"{{GET /a: {{integration: {private % 'one'}}}, GET /b: {{integration: {private % 'two'}}}}}"
+    file.write_text(f"{SOUND}      greet: python:handlers:greet\n  web: {{protocol: REST, routes: {routes}}}\n")
+    with pytest.raises(DidNotStart) as refused:
+        async with serving(file):
+            pass
+    lines = [line for line in refused.value.said.splitlines() if line.startswith("wsgw: apis.")]
+    assert [line.split(":")[1].strip() for line in lines] == [
+        "apis.chat.routes.greet",
+        "apis.web.routes.GET /a",
+        "apis.web.routes.GET /b",
+    ]
+
+
+@pytest.mark.parametrize("protocol", ["REST", "HTTP"])
+async def test_who_may_push_is_no_matter_where_there_is_nobody_to_push_to(file: Path, protocol: str):
+    file.write_text(f"apis: {{web: {{protocol: {protocol}, routes: {{GET /: 'http://localhost:1/'}}}}}}")
+    async with serving(file) as gateway:
+        await gateway.says("wsgw: web: http://")
+        assert not any("@connections" in line for line in gateway.log)
+    file.write_text(SOUND)
+    async with serving(file) as gateway:
+        await gateway.says("@connections is open to callers on this machine only")
+
+
 async def test_files_without_an_api_are_served_with_a_word_of_warning(file: Path):
     file.write_text("apis: {}\n")
     async with serving(file) as gateway:

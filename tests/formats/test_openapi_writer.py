@@ -283,3 +283,27 @@ def test_models_that_every_api_has_are_written_where_they_are_used():
     made = exported(openapi({"/a": {"get": operation(responses=used)}}))
     assert made["components"]["schemas"] == {"Empty": {"title": "Empty Schema", "type": "object"}}
     assert "components" not in exported(openapi())
+
+
+@pytest.mark.parametrize("version", ["oas30", "swagger"])
+def test_models_that_every_api_has_stand_in_the_export_where_the_api_does_not_define_them(version: Any):
+    """As of an API of the native format, which needs no definition of them."""
+    method = {
+        "httpMethod": "POST",
+        "authorizationType": "NONE",
+        "requestModels": {"application/json": "Empty"},
+        "methodResponses": {"400": {"statusCode": "400", "responseModels": {"application/json": "Error"}}},
+        "methodIntegration": {"type": "HTTP_PROXY", "httpMethod": "POST", "uri": "http://localhost"},
+    }
+    resources = [
+        {"id": "r", "path": "/"},
+        {"id": "a", "path": "/a", "parentId": "r", "resourceMethods": {"POST": method}},
+    ]
+    document = {"protocolType": "REST", "id": "a", "name": "a", "resources": resources, "models": [], "stages": []}
+    made = export_openapi(document, version)
+    assert not made.findings
+    assert made.document is not None
+    schemas = made.document["components"]["schemas"] if version == "oas30" else made.document["definitions"]
+    assert sorted(schemas) == ["Empty", "Error"]
+    assert schemas["Error"]["properties"] == {"message": {"type": "string"}}
+    assert import_openapi(made.document).document is not None

@@ -107,6 +107,7 @@ REFUSED = [
         "f:1:19: not readable as YAML: did not find expected ',' or '}', put a text with { } [ ] or , into quotes",
     ),
     (b'{"a": 1,\n "b": ]}', "f:2:7: not readable as JSON: Expecting value"),
+    (b'{"a": "b\n', "f:1:9: not readable as JSON: Invalid control character"),
     (b'{"a": 1,\n "b": 2', "f:2:8: not readable as JSON: Expecting ',' delimiter"),
     (b"a: 1\nb: \xff", "f:2:4: this is not UTF-8 text, save the file as UTF-8"),
     (b"a: 1\nb: \x00", "f:2:4: a control character, remove it, or escape it in quotes"),

@@ -47,6 +47,11 @@ def test_a_level_that_does_not_exist_is_refused_by_name():
         logs.configure("loud")
 
 
+def test_a_reason_without_ids_ends_where_it_ends(caplog: pytest.LogCaptureFixture):
+    Reasons().say("no_stage", api="")
+    assert caplog.messages == ["no_stage"]
+
+
 def test_a_reason_is_said_a_few_times_then_once_a_second_with_how_often_it_was_held_back(
     caplog: pytest.LogCaptureFixture,
 ):

@@ -133,7 +133,7 @@ class Serving:
         if not definitions.apis:
             none = "the files define no API" if self._files else f"no API is stored in {place_of(self.settings)}"
             click.echo(f"wsgw: {none}: every request is refused", err=True)
-        if not app.guarded:
+        if not app.guarded and any(api.protocol == "WEBSOCKET" for api in definitions.apis):
             click.echo(
                 "wsgw: no access keys and no management tokens: @connections is open to callers on this machine only",
                 err=True,

@@ -140,6 +140,8 @@ def _schemas(document: Document, form: Form) -> dict[str, Any]:
     models = {one["name"]: one for one in document.get("models", ())}
     schemas = {name: json.loads(one["schema"]) for name, one in models.items()}
     used = {name for schema in schemas.values() for name in models_in(schema)} | _used(document)
+    # An API of the native format has them, too, without a definition.
+    schemas |= {name: one["schema"] for name, one in DEFAULT_MODELS.items() if name in used and name not in schemas}
     made = {}
     for name, schema in schemas.items():
         default = DEFAULT_MODELS.get(name)

@@ -95,7 +95,7 @@ def _json_error(characters: str, name: str) -> YamlError | None:
     try:
         json.loads(characters)
     except json.JSONDecodeError as error:
-        return YamlError(name, error.lineno, error.colno, f"not readable as JSON: {error.msg}")
+        return YamlError(name, error.lineno, error.colno, f"not readable as JSON: {error.msg.removesuffix(' at')}")
     except (RecursionError, ValueError):
         pass
     return None

@@ -19,7 +19,7 @@ from wsgw.integrations.local import PythonIntegration, load_handler
 from wsgw.invocation import HttpInvocation
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
-from wsgw.live.route_steps import live_route, log_line, throttles, timeout_of
+from wsgw.live.route_steps import live_routes, log_line, throttles, timeout_of
 from wsgw.live.route_table import LiveHttpStage
 from wsgw.live.stages import UNNAMED_STAGE
 from wsgw.mapping.http_parameters import ResponseMapping, compile_request_mapping, compile_response_mappings
@@ -66,10 +66,7 @@ def compile_http_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
             raise DefinitionError([f"apis.{api.id}: {error}"]) from error
     live.refuse = http_reply
     live.ids = http_ids
-    routes = {
-        key: live_route(api, stage, route, parts, steps_for, streams=_streams(route))
-        for key, route in api.routes.items()
-    }
+    routes = live_routes(api, stage, parts, steps_for, _streams)
     live.default = routes.pop(DEFAULT_KEY, None)
     live.paths = PathTable(routes.values(), rest=False)
     return live

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from wsgw.authorizers.claims import ALGORITHM, unreadable
 from wsgw.definitions.api import Api, Stage
@@ -13,7 +14,7 @@ from wsgw.invocation import HttpInvocation, Reply
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
 from wsgw.live.rest_integrations import integration_steps, streams
-from wsgw.live.route_steps import deployment_id, live_route, log_line, throttles
+from wsgw.live.route_steps import deployment_id, live_routes, log_line, throttles
 from wsgw.live.route_table import LiveHttpStage
 from wsgw.mapping.rest_parameters import required_request_parameters
 from wsgw.pipeline.compression import compressor, decode_body
@@ -45,10 +46,8 @@ def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     live.ids = rest_ids
     minimum = api.minimum_compression_size
     live.settle = None if minimum is None else compressor(minimum)
-    routes = [
-        live_route(api, stage, route, parts, steps_for, streams=streams(api, route)) for route in api.routes.values()
-    ]
-    live.paths = PathTable(routes, rest=True)
+    routes = live_routes(api, stage, parts, steps_for, partial(streams, api))
+    live.paths = PathTable(routes.values(), rest=True)
     return live
 
 

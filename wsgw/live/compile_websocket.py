@@ -13,7 +13,7 @@ from wsgw.integrations.http import HttpIntegration
 from wsgw.integrations.lambda_ import LambdaIntegration
 from wsgw.integrations.local import PythonIntegration, load_handler
 from wsgw.live.parts import Parts
-from wsgw.live.route_steps import live_route, log_line, throttles, timeout_of
+from wsgw.live.route_steps import live_routes, log_line, throttles, timeout_of
 from wsgw.live.route_table import LiveSocketStage
 from wsgw.mapping.parameters import compile_parameters, required_parameters, stage_variables_in
 from wsgw.mapping.selection import response_selector, response_template_selector, route_selector
@@ -61,7 +61,7 @@ def compile_websocket_stage(api: Api, stage: Stage, parts: Parts) -> LiveSocketS
     live.compression = settings.compression if stage.compression is None else stage.compression
     rate = limits.new_connections_per_second
     live.new_connections = limit_of(rate, limits.new_connections_burst)
-    routes = {key: live_route(api, stage, route, parts, steps_for) for key, route in api.routes.items()}
+    routes = live_routes(api, stage, parts, steps_for)
     live.connect, live.disconnect = routes.pop("$connect", None), routes.pop("$disconnect", None)
     live.default = routes.pop(DEFAULT_KEY, None)
     live.routes = routes

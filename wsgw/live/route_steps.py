@@ -49,6 +49,21 @@ def live_route(
     )
 
 
+def live_routes(
+    api: Api, stage: Stage, parts: Parts, steps_for: StepsFor, streams: Callable[[Route], bool] = lambda route: False
+) -> dict[str, LiveRoute]:
+    """The routes of `api` by their keys. Raises DefinitionError with all that cannot be served."""
+    live, findings = {}, []
+    for key, route in api.routes.items():
+        try:
+            live[key] = live_route(api, stage, route, parts, steps_for, streams=streams(route))
+        except DefinitionError as error:
+            findings += error.findings
+    if findings:
+        raise DefinitionError(findings)
+    return live
+
+
 def throttles(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
     """Those of the route or stage, then the account's."""
     steps: list[Step] = []

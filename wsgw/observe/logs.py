@@ -86,8 +86,8 @@ class Reasons:
         held_back, seen[2] = int(seen[2]), 0
         if len(self._seen) > 1_000:
             self._seen.clear()
-        text = " ".join(f"{name}={value}" for name, value in ids.items() if value)
-        self._log.warning("%s %s%s", reason, text, f" held_back={held_back}" if held_back else "")
+        text = "".join(f" {name}={value}" for name, value in ids.items() if value)
+        self._log.warning("%s%s%s", reason, text, f" held_back={held_back}" if held_back else "")
 
 
 class AccessLog:
