@@ -45,6 +45,7 @@ async def test_a_drain_tells_every_client_evenly_spread_and_disconnects_each(
     clients = [await gateway.connect() for _ in range(count)]
     ids = {connection.id for connection in gateway.connections}
     leaving = [asyncio.create_task(leave(client)) for client in clients]
+    await asyncio.sleep(0)  # They begin to listen now, which takes a while where they are many.
     began = asyncio.get_running_loop().time()
     assert await gateway.app.stop(drain=seconds) == 0
     ended = await asyncio.gather(*leaving)

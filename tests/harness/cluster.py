@@ -12,6 +12,7 @@ Every node is a process of its own, `python -m wsgw serve`; clients, callers and
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 from collections import Counter
@@ -73,6 +74,7 @@ class ClusterUnderTest:
         self.record = self.history.append
         self.now = asyncio.get_running_loop().time
         self.clients: list[Client] = []
+        self._numbers = itertools.count()
         self.callers: list[Caller] = []
         self.bounds = Bounds(lease=lease, answer=answer)
         self.backend = RecordingBackend(self.record)
@@ -119,7 +121,8 @@ class ClusterUnderTest:
         async def one(number: int) -> Client:
             where = nodes[number % len(nodes)]
             async with room:
-                name = f"client{len(self.clients)}-{number}"
+                # Told apart, also from those of another call that is under way: ids are found by name.
+                name = f"client{next(self._numbers)}"
                 return await connect(where.url, name, where.name, self.backend.ids, self.record)
 
         new = list(await asyncio.gather(*map(one, range(count))))
@@ -132,7 +135,7 @@ class ClusterUnderTest:
             with pytest.raises(Refused, match="403"):
                 await connect(
                     self.nodes[number % len(self.nodes)].url,
-                    f"refused{len(self.clients)}-{number}",
+                    f"refused{next(self._numbers)}",
                     "",
                     self.backend.ids,
                     self.record,

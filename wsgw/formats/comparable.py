@@ -121,8 +121,10 @@ def _v2(made: dict[str, Any]) -> dict[str, Any]:
 
 def _url(server: Document) -> str:
     url = str(server.get("url", ""))
-    for name, variable in server.get("variables", {}).items():
-        url = url.replace(f"{{{name}}}", str(variable.get("default", "")).strip("/"))
+    variables = server.get("variables")
+    for name, variable in variables.items() if isinstance(variables, dict) else ():
+        default = variable.get("default", "") if isinstance(variable, dict) else ""
+        url = url.replace(f"{{{name}}}", str(default).strip("/"))
     return url
 
 
