@@ -91,6 +91,8 @@ class Requests:
         elif live.default is not None and invocation.method not in NOT_FORWARDED:
             route = live.default
         else:
+            # Paths may hold what is not for logs: only who looks for it gets to see this one.
+            log.debug("no route: api=%s method=%s path=%s", live.api_id, invocation.method, invocation.rest)
             self.answers.refuse(invocation, live, live.unmatched, live.not_found(invocation), door)
             return
         invocation.route_key = route.key
