@@ -399,3 +399,13 @@ def test_what_a_document_says_of_listeners_and_targets_is_warned_of():
         ("warning", "endpointAccessMode"),
         ("warning", "integrationTarget"),
     ]
+
+
+def test_resources_are_counted_as_the_service_does_and_not_methods():
+    def warnings(keys: list[str]) -> list[str]:
+        return [finding for finding in findings_of(**routes(*keys)) if "resources" in finding]
+
+    verbs = ("GET", "PUT", "DELETE")
+    assert not warnings([f"{verb} /r{number}" for number in range(299) for verb in verbs])
+    (told,) = warnings([f"GET /a{number}/b" for number in range(150)])
+    assert "301 resources; API Gateway allows 300" in told

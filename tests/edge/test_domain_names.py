@@ -214,12 +214,12 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
-async def ask_tls(gateway: TestGateway, host: str, tls: Named) -> Response:
+async def ask_tls(gateway: TestGateway, host: str, tls: Named, sent: bytes | None = None) -> Response:
     """A request with `host` in its Host header, on a connection that asked for the context's name."""
     port = int(gateway.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=tls.server_name)
     async with RawSocket(reader, writer) as client:
-        await client.send(request("/x", host))
+        await client.send(sent or request("/x", host))
         return await client.receive_response()
 
 
@@ -275,6 +275,9 @@ async def test_mutual_tls_lets_in_whom_the_truststore_vouches_for(make_gateway: 
 async def test_mutual_tls_without_a_certificate_is_403(make_gateway: MakeGateway, files: Files):
     gateway = await tls_gateway(make_gateway, files)
     response = await ask_tls(gateway, "mutual.example.com", files.client("mutual.example.com"))
+    assert (response.status, response.body) == (403, b'{"message":"Forbidden"}')
+    large = request("/x", "mutual.example.com", [("Content-Length", "99999999")])
+    response = await ask_tls(gateway, "mutual.example.com", files.client("mutual.example.com"), large)
     assert (response.status, response.body) == (403, b'{"message":"Forbidden"}')
 
 

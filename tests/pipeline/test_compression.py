@@ -134,8 +134,17 @@ class Endless:
         (0, "gzip", Reply(206, BODY, [("Content-Range", "bytes 0-9/99")])),
         (0, "gzip", Reply(200, BODY, [("content-encoding", "br")])),
         (0, "gzip", Reply(200, BODY, stream=Endless())),
+        (0, "gzip", Reply(200, BODY, [("Cache-Control", "public, No-Transform")])),
     ],
-    ids=["below the minimum", "empty", "no content", "a part of the whole", "encoded already", "unknown length"],
+    ids=[
+        "below the minimum",
+        "empty",
+        "no content",
+        "a part of the whole",
+        "encoded already",
+        "unknown length",
+        "not to be transformed",
+    ],
 )
 def test_an_answer_is_left_as_it_is(minimum, accepted, reply):
     assert settled(minimum, accepted, reply) is reply

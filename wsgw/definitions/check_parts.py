@@ -39,12 +39,19 @@ def check_counts(path: Path, api: Api) -> Iterator[Finding]:
     if not api.routes:
         example = "$default" if api.protocol != "REST" else "GET /"
         yield error((*path, "routes"), "the API has no routes", f"add one, as {example}: http://localhost:9000/")
-    if len(api.routes) > MOST_ROUTES:
-        message = f"{len(api.routes)} routes; API Gateway allows {MOST_ROUTES} unless asked for more"
+    count, of = (_resources(api), "resources") if api.protocol == "REST" else (len(api.routes), "routes")
+    if count > MOST_ROUTES:
+        message = f"{count} {of}; API Gateway allows {MOST_ROUTES} unless asked for more"
         yield warning((*path, "routes"), message)
     if len(api.stages) > MOST_STAGES:
         message = f"{len(api.stages)} stages; API Gateway allows {MOST_STAGES} unless asked for more"
         yield warning((*path, "stages"), message)
+
+
+def _resources(api: Api) -> int:
+    """How many resources the routes of a REST API take: one for each part of their paths, and the root."""
+    segments = [key.partition(" ")[2].strip("/").split("/") for key in api.routes]
+    return 1 + len({tuple(parts[:end]) for parts in segments if parts != [""] for end in range(1, len(parts) + 1)})
 
 
 def check_model_names(path: Path, api: Api) -> Iterator[Finding]:

@@ -83,7 +83,9 @@ class DataPlane:
     def refuse_large(self, request: Request, door: Door) -> None:
         """Answer 413 to `request`, whose body is more than was admitted."""
         place = self._place(request)
-        if place is not None and isinstance(place.live, LiveHttpStage) and self._refusal(request) is None:
+        if self._without_certificate(request):
+            self._close_with(request, door, error_reply(Forbidden()))
+        elif place is not None and isinstance(place.live, LiveHttpStage) and self._refusal(request) is None:
             self._requests.refuse_large(request, place, door)
         else:
             self._close_with(request, door, Reply(413))

@@ -88,6 +88,8 @@ def compressor(minimum: int) -> Callable[[Reply, HttpInvocation], Reply]:
         size = len(reply.body) if stream is None else stream.length
         if not size or size < minimum or reply.status in _LEFT or reply.header("content-encoding") is not None:
             return reply
+        if "no-transform" in (reply.header("cache-control") or "").lower():
+            return reply  # RFC 9110 §7.7
         accepted = invocation.fields.all("accept-encoding")
         coding = preferred_coding(", ".join(accepted)) if accepted else None
         headers = list(reply.headers)
