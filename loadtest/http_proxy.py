@@ -12,9 +12,7 @@ REST's HTTP_PROXY at half of what wrk reached first, or at `--rate`, and latency
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,32 +23,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import foreign
 import servers
 
 CONNECTIONS = 64
-NGINX = """
-{modules}
-worker_processes 1;
-worker_cpu_affinity {affinity};
-daemon off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  keepalive_requests 1000000000;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  {rest}
-}}
-"""
-BACKEND = "server {{ listen 127.0.0.1:{port}; location / {{ default_type application/json; return 200 '{body}'; }} }}"
+ANSWER = '{"pad":"' + "x" * 1_012 + '"}'
+BACKEND = f"server {{ listen 127.0.0.1:PORT; location / {{ default_type application/json; return 200 '{ANSWER}'; }} }}"
 PROXY = """
-  upstream backend {{ server {backend}; keepalive 256; keepalive_requests 1000000000; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }}
-  }}
+  upstream backend { server BACKEND; keepalive 256; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:PORT;
+    location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  }
 """
 CADDY = """
 {{
@@ -61,7 +45,6 @@ http://127.0.0.1:{port} {{
   reverse_proxy {backend}
 }}
 """
-ANSWER = '{"pad":"' + "x" * 1_012 + '"}'
 POST = f"""
 wrk.method = "POST"
 wrk.body = '{{"name":"it","pad":"{"x" * 996}"}}'
@@ -108,7 +91,7 @@ def main() -> int:
     works = [work for work in WORKS if work.target in wanted]
     results: dict[str, list[Found]] = {work.name: [] for work in works}
     with ExitStack() as stack:
-        backend = stack.enter_context(_nginx(1, BACKEND.format(port="{port}", body=ANSWER)))
+        backend = stack.enter_context(foreign.nginx(servers.LOAD_CORE, BACKEND))
         for trial in range(options.trials):
             for target in dict.fromkeys(work.target for work in works):
                 with _started(target, options.python, backend.base) as server:
@@ -162,7 +145,7 @@ def _started(target: str, python: str, backend: str) -> Iterator[servers.Server]
         with servers.started([python, str(servers.HERE / "reverse_proxy.py"), backend], servers.SERVER_CORE) as server:
             yield server
     elif target == "nginx":
-        with _nginx(servers.SERVER_CORE, PROXY.replace("{backend}", address)) as server:
+        with foreign.nginx(servers.SERVER_CORE, PROXY.replace("BACKEND", address)) as server:
             yield server
     elif target == "caddy":
         with _caddy(address) as server:
@@ -187,77 +170,16 @@ def _wsgw(python: str, backend: str) -> Iterator[servers.Server]:
 
 
 @contextmanager
-def _nginx(core: int, rest: str) -> Iterator[servers.Server]:
-    with tempfile.TemporaryDirectory() as folder:
-        port = _free_port()
-        file = Path(folder) / "nginx.conf"
-        rest = rest.replace("{port}", str(port)).replace("{{", "{").replace("}}", "}")
-        file.write_text(NGINX.format(modules="", affinity="01" if core == 0 else "10", folder=folder, rest=rest))
-        with _process(["nginx", "-c", str(file), "-p", folder], core, port) as server:
-            yield server
-
-
-@contextmanager
 def _caddy(backend: str) -> Iterator[servers.Server]:
     with tempfile.TemporaryDirectory() as folder:
-        port = _free_port()
+        port = foreign.free_port()
         file = Path(folder) / "Caddyfile"
         file.write_text(CADDY.format(port=port, backend=backend))
         # One core is what every system here has.
         command = ["caddy", "run", "--config", str(file), "--adapter", "caddyfile"]
         environment = {"GOMAXPROCS": "1", "HOME": folder, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
-        with _process(command, servers.SERVER_CORE, port, environment) as server:
+        with foreign.process(command, servers.SERVER_CORE, port, environment) as server:
             yield server
-
-
-@contextmanager
-def _process(
-    command: list[str], core: int, port: int, environment: dict[str, str] | None = None
-) -> Iterator[servers.Server]:
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **(environment or {})},
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-    )
-    try:
-        _wait_for(process, port)
-        yield servers.Server(process, f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(process: subprocess.Popen[str], port: int) -> None:
-    for _ in range(200):
-        if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} did not start")
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"{process.args!r} does not listen")
-
-
-def _cpu(server: servers.Server) -> float:
-    """Processor time of the server and its children, in seconds: nginx works in a process of its own."""
-    pids = [server.process.pid]
-    children = Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split()
-    pids += [int(child) for child in children]
-    total = 0.0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
 
 
 def _load(work: Work, server: servers.Server, duration: float) -> Found:
@@ -268,9 +190,9 @@ def _load(work: Work, server: servers.Server, duration: float) -> Found:
         command = ["taskset", "-c", str(servers.LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", "-s", script.name]
         url = server.base + work.path
         subprocess.run([*command, "-d1s", url], check=True, capture_output=True)
-        before, start = _cpu(server), time.perf_counter()
+        before, start = foreign.cpu(server), time.perf_counter()
         told = subprocess.run([*command, f"-d{duration:g}s", url], check=True, capture_output=True, text=True).stdout
-        cpu, seconds = _cpu(server) - before, time.perf_counter() - start
+        cpu, seconds = foreign.cpu(server) - before, time.perf_counter() - start
     if "Non-2xx" in told or "Socket errors" in told:
         raise RuntimeError(f"{work.name}: {told}")
     line = next(line for line in told.splitlines() if line.startswith("Requests/sec:"))

@@ -17,33 +17,22 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import foreign
 import servers
 
 CLIENTS = 64
 MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
-CONFIGURATION = """
-load_module {module};
-worker_processes 1;
-worker_cpu_affinity 01;
-daemon off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  keepalive_requests 1000000000;
-  client_body_temp_path {folder}/body;
-  server {{
-    listen 127.0.0.1:{port};
-    location ~ ^/listen/(.+)$ {{ nchan_subscriber websocket; nchan_channel_id $1; nchan_message_buffer_length 0; }}
-    location ~ ^/push/(.+)$ {{ nchan_publisher; nchan_channel_id $1; nchan_message_buffer_length 0; }}
-  }}
-}}
+INSIDE = """
+  server {
+    listen 127.0.0.1:PORT;
+    location ~ ^/listen/(.+)$ { nchan_subscriber websocket; nchan_channel_id $1; nchan_message_buffer_length 0; }
+    location ~ ^/push/(.+)$ { nchan_publisher; nchan_channel_id $1; nchan_message_buffer_length 0; }
+  }
 """
 SCRIPT = """
 local paths = {{ {paths} }}
@@ -58,22 +47,8 @@ end
 """
 
 
-@contextmanager
-def nchan() -> Iterator[servers.Server]:
-    with tempfile.TemporaryDirectory() as folder:
-        port = 18_099
-        file = Path(folder) / "nginx.conf"
-        file.write_text(CONFIGURATION.format(module=MODULE, folder=folder, port=port))
-        process = subprocess.Popen(
-            ["nginx", "-c", str(file), "-p", folder], text=True, preexec_fn=lambda: os.sched_setaffinity(0, {0})
-        )
-        try:
-            while not (Path(folder) / "pid").exists():
-                pass
-            yield servers.Server(process, f"http://127.0.0.1:{port}")
-        finally:
-            process.terminate()
-            process.wait()
+def nchan() -> AbstractContextManager[servers.Server]:
+    return foreign.nginx(servers.SERVER_CORE, INSIDE, f"load_module {MODULE};")
 
 
 @asynccontextmanager
@@ -103,29 +78,19 @@ async def clients(base: str, target: str) -> AsyncIterator[list[str]]:
             reader.cancel()
 
 
-def cpu_of(server: servers.Server) -> float:
-    """Processor seconds of a server and its children (nginx's worker)."""
-    total = server.cpu()
-    children = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=False)
-    for child in children.stdout.split():
-        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
-
-
 async def measure(target: str, server: servers.Server, duration: float) -> tuple[float, float]:
     """(pushes a second, µs of processor time of one)."""
     async with clients(server.base, target) as paths:
         with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
             script.write(SCRIPT.format(paths=", ".join(json.dumps(path) for path in paths), start=0))
             script.flush()
-            before = cpu_of(server)
+            before = foreign.cpu(server)
             wrk = await asyncio.create_subprocess_exec(
                 "taskset", "-c", "1", "wrk", "-t1", f"-c{CLIENTS}", f"-d{duration}s", "-s", script.name, server.base,
                 stdout=subprocess.PIPE,
             )  # fmt: skip
             output = (await wrk.communicate())[0].decode()
-            spent = cpu_of(server) - before
+            spent = foreign.cpu(server) - before
     done = next(int(line.split()[0]) for line in output.splitlines() if "requests in" in line)
     if "Non-2xx" in output:
         raise RuntimeError(f"{target} refused pushes:\n{output}")

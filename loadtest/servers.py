@@ -36,8 +36,13 @@ class Server(NamedTuple):
 
     def cpu(self) -> float:
         """Processor time used so far, in seconds."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+        return cpu_of(self.process.pid)
+
+
+def cpu_of(pid: int) -> float:
+    """Processor time that a process has used so far, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
 
 
 @contextmanager
