@@ -101,11 +101,15 @@ def _chunks(rest: bytes) -> tuple[bytes, bytes] | None:
 
 
 class StrictBackend:
-    """`requests` in the order in which they came, `faults` what was no request, `open` connections there are."""
+    """`requests` in the order in which they came, `raw` their bytes, `faults` what was no request.
+
+    `open`: how many connections there are.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.requests: list[Sent] = []
+        self.raw: list[bytes] = []
         self.faults: list[bytes] = []
         self.connections = 0
         self.open = 0
@@ -113,6 +117,7 @@ class StrictBackend:
 
     def clear(self) -> None:
         self.requests.clear()
+        self.raw.clear()
         self.faults.clear()
         self.pending = b""
 
@@ -124,6 +129,7 @@ class StrictBackend:
             while piece := await reader.read(65_536):
                 data += piece
                 while data and (request := read_request(data)) is not None:
+                    self.raw.append(data[: request.size])
                     data = data[request.size :]
                     self.requests.append(request)
                     writer.write(ANSWER.partition(b"fine")[0] if request.method == "HEAD" else ANSWER)
