@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # Some tests take long to wait rather than to compute: more workers than cores pay, but not many more, for others keep time.
 WORKERS ?= 3
 
-.PHONY: help run cluster test check lint types imports bench soak clean lock
+.PHONY: help run cluster test coverage check lint types imports bench soak clean lock
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile

@@ -10,8 +10,8 @@ class HeaderFields:
     """The header lines of a request, and a look-up by name. Callers that repeat themselves share one object.
 
     `lines` in order, names with their case, values as Latin-1. `size`: bytes of all lines. `sound` is set by DataPlane
-    once it has found nothing wrong with them. `made`: what others have made of these lines and of nothing else, under a
-    key of their own: with the next request of a caller that repeats itself it is there already.
+    once it has found nothing wrong with them. `made`: what others have made of these lines, under a key of their own,
+    beside whatever else it depends on: with the next request of a caller that repeats itself it is there already.
     """
 
     __slots__ = ("_first", "_repeated", "lines", "made", "size", "sound")

@@ -153,7 +153,8 @@ class IntegrationRequest:
     url: absolute for HTTP; a function's name or ARN for Lambda. `event` is the Lambda proxy event where a function is
     called: Lambda gets it as JSON, a Python handler as it is. `lines`: header lines that are known to be sound, each
     with its CRLF, sent before `headers`. `stream`: the body's rest behind `body`. `streams`: an answer whose body is
-    not there at once may be given as one that is still coming.
+    not there at once may be given as one that is still coming. `target`: what a step has for its invoker alone: an
+    address made at deployment, in place of `url`; the call of an AWS action; by what a function's answer is read.
     """
 
     __slots__ = ("body", "event", "headers", "lines", "method", "stream", "streams", "target", "timeout", "url")
@@ -187,9 +188,8 @@ class Invocation:
     """One CONNECT, MESSAGE or DISCONNECT, or as HttpInvocation one request, on its way.
 
     Filled in by the edge: `site`, `event_type`, `connection`, which is the `caller`, too, `request_id`, `request_time`
-    (epoch ms), `route_key`,
-    `body` (the message's bytes; b"" otherwise), `is_binary`, `headers` and `query` (CONNECT only, in order, repeats
-    included, names as received), `message_id`, `disconnect_code`, `disconnect_reason`.
+    (epoch ms), `route_key`, `body` (the message's bytes; b"" otherwise), `is_binary`, `headers` and `query` (CONNECT
+    only, in order, repeats included, names as received), `message_id`, `disconnect_code`, `disconnect_reason`.
     By the steps: `document` (the body as JSON, parsed at most once), `request`, `reply`.
     For logs: `status`, `error`, `integration_status` (what the backend or function said), `integration_latency` (ms).
     """

@@ -375,11 +375,14 @@ async def test_sigusr2_reads_the_files_again_and_closes_nothing(file: Path, redi
 async def test_sigusr1_opens_the_access_log_anew(file: Path, redis: RedisServer, tmp_path: Path):
     log, moved = tmp_path / "access.log", tmp_path / "access.log.1"
     async with serving_with_workers(file, redis.url, "--access-log", str(log)) as gateway:
+        workers = children(gateway)
+        assert workers
         log.rename(moved)
         gateway.signal(signal.SIGUSR1)
         await until(log.exists)
-        inode = log.stat().st_ino
-        await until(lambda: all(_has_open(pid, inode) for pid in children(gateway)))
+        new, old = log.stat().st_ino, moved.stat().st_ino
+        await until(lambda: all(_has_open(pid, new) and not _has_open(pid, old) for pid in workers))
+        assert children(gateway) == workers
 
 
 def _has_open(pid: int, inode: int) -> bool:

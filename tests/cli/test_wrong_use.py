@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from tests.harness.raw_websocket import HandshakeRefused
 from tests.harness.serving import DidNotStart, serving
 from wsgw.cli.main import main
 
@@ -254,6 +255,8 @@ async def test_files_without_an_api_are_served_with_a_word_of_warning(file: Path
     file.write_text("apis: {}\n")
     async with serving(file) as gateway:
         await gateway.says("the files define no API")
+        with pytest.raises(HandshakeRefused):
+            await gateway.connect()
 
 
 async def test_what_config_show_prints_is_a_settings_file_that_adds_no_token(tmp_path: Path):

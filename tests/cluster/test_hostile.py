@@ -113,6 +113,7 @@ async def test_a_node_joins_although_the_list_of_nodes_is_no_list(own_redis: Red
     async with ClusterUnderTest(tmp_path, [own_redis.url]) as cluster:
         await cluster.connect(1)
         await lives(cluster)
+        assert await own_redis.cli("TYPE", KEYS.nodes) == "hash"
 
 
 # ---- definitions
@@ -140,6 +141,7 @@ async def test_documents_that_are_none_leave_what_is_served(own_redis: RedisServ
         for node in cluster.nodes:
             await said(node, "revision in Redis is no number")
         await lives(cluster)
+        assert not [event for event in cluster.history if isinstance(event, Closed)]
 
 
 @pytest.mark.parametrize(

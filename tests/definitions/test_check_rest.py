@@ -409,3 +409,17 @@ def test_resources_are_counted_as_the_service_does_and_not_methods():
     assert not warnings([f"{verb} /r{number}" for number in range(299) for verb in verbs])
     (told,) = warnings([f"GET /a{number}/b" for number in range(150)])
     assert "301 resources; API Gateway allows 300" in told
+
+
+@pytest.mark.parametrize(
+    ("uri", "sound"),
+    [
+        ("arn:aws:apigateway:us-east-1:sqs:action/SendMessage", True),
+        ("arn:aws:apigateway:${stageVariables.region}:${stageVariables.service}:path/{queue}", True),
+        ("arn:aws:apigateway:{region}:sqs:action/SendMessage", False),
+        ("arn:aws:apigateway:us-east-1:{service}:action/SendMessage", False),
+    ],
+)
+def test_a_request_never_chooses_the_region_or_service_that_is_signed_for(uri: str, sound: bool):
+    found = [one for one in findings_of(**calling(type="AWS", uri=uri, method="POST")) if "path or action" in one]
+    assert (found == []) is sound

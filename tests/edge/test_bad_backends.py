@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import MakeGateway
 from tests.harness import bad_backend as bad
 from tests.harness.backend import Backend
+from tests.harness.bad_backend import BEFORE_THE_HEAD, IN_THE_BODY
 from tests.harness.gateway import TestGateway, http, mock, route
+from tests.harness.memory import resident
 from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
 
@@ -27,29 +27,14 @@ NETWORK = "Internal server error"
 TOO_LATE = "Endpoint request timed out"
 
 #: What a backend does, and what its caller is told.
-FAILURES: list[tuple[str, bad.Behaviour | None, str]] = [
-    ("refuses", None, NETWORK),
-    ("hangs", bad.hang, TOO_LATE),
-    ("resets-at-once", bad.reset_at_once, NETWORK),
-    ("closes-at-once", bad.close_at_once, NETWORK),
-    ("resets-mid-answer", bad.reset_mid_answer, NETWORK),
-    ("closes-mid-answer", bad.says(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome"), NETWORK),
-    ("closes-mid-chunk", bad.says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nsome"), NETWORK),
-    ("trickles", bad.trickle, TOO_LATE),
-    ("gigabyte", bad.gigabyte, NETWORK),
-    ("gigabyte-in-chunks", bad.gigabyte_chunked, NETWORK),
-    ("gigabyte-in-small-chunks", bad.gigabyte_of_small_chunks, NETWORK),
-    ("gigabyte-to-the-end", bad.gigabyte_to_the_end, NETWORK),
-    ("endless-head", bad.endless_head, NETWORK),
-    ("endless-header", bad.endless_header, NETWORK),
-    ("endless-interim-answers", bad.endless_interim, NETWORK),
-    ("nonsense", bad.nonsense, NETWORK),
-    ("another-protocol", bad.greets, NETWORK),
-    ("two-lengths", bad.says(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), NETWORK),
-    ("status-of-letters", bad.says(b"HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n"), NETWORK),
-    ("switches-protocols", bad.says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), NETWORK),
-]
-ALL = [pytest.param(behaviour, message, id=name) for name, behaviour, message in FAILURES]
+FAILURES: dict[str, tuple[bad.Behaviour | None, str]] = {
+    **{name: (behaviour, TOO_LATE if kind == bad.TOO_LATE else NETWORK) for name, behaviour, kind in BEFORE_THE_HEAD},
+    **{name: (behaviour, NETWORK) for name, behaviour in IN_THE_BODY},
+}
+
+
+def failures(*names: str) -> list[Any]:
+    return [pytest.param(*FAILURES[name], id=name) for name in names]
 
 
 def patience(message: str) -> int:
@@ -63,31 +48,17 @@ def lanes() -> bool:
     return True
 
 
-@asynccontextmanager
-async def running(behaviour: bad.Behaviour | None) -> AsyncIterator[tuple[str, bad.Backend | None]]:
-    """A backend's URL, and the backend unless it is one that refuses."""
-    if behaviour is None:
-        yield f"http://127.0.0.1:{bad.closed_port()}/", None
-        return
-    async with bad.bad_backend(behaviour) as backend:
-        yield backend.url, backend
-
-
-def resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
 async def ping(client: RawWebSocket) -> None:
     await client.send_json({"action": "ping"})
     assert await client.receive_json() == {"pong": True}
 
 
-@pytest.mark.parametrize(("behaviour", "message"), ALL)
+@pytest.mark.parametrize(("behaviour", "message"), failures(*FAILURES))
 async def test_a_message_gets_an_error_frame_in_time_and_its_connection_stays(
     make_gateway: MakeGateway, behaviour: bad.Behaviour | None, message: str
 ):
     gateway = await make_gateway(http_response_bytes=2**20)
-    async with running(behaviour) as (url, backend):
+    async with bad.running(behaviour) as (url, backend):
         gateway.serve(route("call", http(url, timeout_ms=patience(message)), two_way=True), PING)
         client = await gateway.connect()
         memory, began = resident(), time.perf_counter()
@@ -105,12 +76,12 @@ async def test_a_message_gets_an_error_frame_in_time_and_its_connection_stays(
         await gateway.stop()
 
 
-@pytest.mark.parametrize(("behaviour", "message"), ALL)
+@pytest.mark.parametrize(("behaviour", "message"), failures(*FAILURES))
 async def test_a_handshake_gets_504_in_time_and_no_connection_comes_of_it(
     make_gateway: MakeGateway, behaviour: bad.Behaviour | None, message: str
 ):
     gateway = await make_gateway(http_response_bytes=2**20)
-    async with running(behaviour) as (url, _):
+    async with bad.running(behaviour) as (url, _):
         gateway.serve(route("$connect", http(url, timeout_ms=patience(message))), PING)
         began = time.perf_counter()
         with pytest.raises(HandshakeRefused) as refused:
@@ -122,12 +93,12 @@ async def test_a_handshake_gets_504_in_time_and_no_connection_comes_of_it(
         await gateway.stop()
 
 
-@pytest.mark.parametrize(("behaviour", "message"), [ALL[0], ALL[1], ALL[2], ALL[8]])
+@pytest.mark.parametrize(("behaviour", "message"), failures("refuses", "hangs", "resets-at-once", "gigabyte"))
 async def test_a_disconnect_that_nobody_takes_ends_all_the_same(
     make_gateway: MakeGateway, behaviour: bad.Behaviour | None, message: str
 ):
     gateway = await make_gateway(http_response_bytes=2**20)
-    async with running(behaviour) as (url, backend):
+    async with bad.running(behaviour) as (url, backend):
         gateway.serve(route("$disconnect", http(url, timeout_ms=patience(message))), PING)
         client = await gateway.connect()
         await client.close()
@@ -164,14 +135,12 @@ async def test_a_handshake_gets_the_status_and_body_of_its_backend(gateway: Test
     assert (response.status, response.body, response.header("x-why")) == (status, b"because", "so")
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "message"), [pytest.param(bad.reset_at_once, NETWORK, id="resets"), ALL[1], ALL[4]]
-)
+@pytest.mark.parametrize(("behaviour", "message"), failures("resets-at-once", "hangs", "resets-mid-answer"))
 async def test_a_circuit_opens_and_spares_the_backend_and_the_callers_time(
     make_gateway: MakeGateway, behaviour: bad.Behaviour, message: str
 ):
     gateway = await make_gateway(circuit_failures=5)
-    async with running(behaviour) as (url, backend), bad.bad_backend(bad.echo) as good:
+    async with bad.running(behaviour) as (url, backend), bad.bad_backend(bad.echo) as good:
         gateway.serve(
             route("call", http(url, timeout_ms=patience(message)), two_way=True),
             route("other", http(good.url), two_way=True),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import zlib
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway, http, mock, route
+from tests.harness.memory import resident
 from tests.harness.raw_websocket import BINARY, PONG, TEXT, Frame, RawWebSocket
 from wsgw.definitions.api import Stage, StageLimits
 
@@ -61,11 +61,6 @@ async def receive_compressed(client: RawWebSocket, window_bits: int = 15) -> byt
 def bomb() -> bytes:
     """200 KiB that would be 200 MiB."""
     return deflate(b"a" * (200 * 2**20))
-
-
-def resident() -> int:
-    """Bytes of memory that this process, with the gateway in it, takes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 # ---- off

@@ -19,7 +19,16 @@ from aiohttp import web
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend, Received
 from tests.harness.gateway import TestGateway, http, mock, route
-from tests.harness.lambda_endpoint import Function, LambdaEndpoint, Never, answers, raises, refuses, returns
+from tests.harness.lambda_endpoint import (
+    Function,
+    LambdaEndpoint,
+    Never,
+    answers,
+    lambda_service,
+    raises,
+    refuses,
+    returns,
+)
 from tests.harness.raw_http import authority
 from tests.harness.raw_websocket import HandshakeRefused, Response, handshake, open_socket
 from wsgw.definitions.access import ThrottleSettings
@@ -85,11 +94,7 @@ def is_own_refusal(response: Response, status: int, message: str) -> bool:
 @pytest.fixture
 async def functions(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
     """A Lambda service that botocore finds."""
-    async with LambdaEndpoint() as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    async with lambda_service(monkeypatch, "eu-central-1") as endpoint:
         yield endpoint
 
 

@@ -384,4 +384,6 @@ async def test_no_more_go_out_at_once_than_the_setting_allows(make_gateway: Make
     open_.set()
     await asyncio.wait_for(book.closed.wait(), 10)
     assert most == 4
+    assert len(backend.got(BYE)) == len(book.gone) == 20
+    assert most == 4
     assert len(book.gone) == 20

@@ -11,24 +11,19 @@ import gzip
 import logging
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway, http, mock, route
+from tests.harness.memory import resident
 from tests.harness.pace import SLOWER
 from tests.harness.raw_http import authority, request, split_responses, talk
 from tests.harness.raw_websocket import WAIT, RawSocket, RawWebSocket, handshake, open_socket
 from wsgw.definitions.api import Stage
 
 PING = route("ping", mock('{"pong":true}'), two_way=True)
-
-
-def resident() -> int:
-    """Bytes of memory that this process, with the gateway in it, takes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def push_head(gateway: TestGateway, *lines: str) -> bytes:

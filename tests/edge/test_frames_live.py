@@ -6,7 +6,6 @@ Each row closes with the code that RFC 6455 wants, or is handled right; afterwar
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from tests.conftest import MakeGateway
 from tests.harness.backend import Backend, Received
 from tests.harness.events import RECORDER, Recorder
 from tests.harness.gateway import TestGateway, http, route
+from tests.harness.memory import resident
 from tests.harness.raw_websocket import CLOSE, PING, PONG, TEXT, WAIT, RawWebSocket, client_frame
 from tests.harness.until import until
 from wsgw.definitions.api import Stage, StageLimits
@@ -262,11 +262,6 @@ async def test_a_message_of_endless_empty_fragments_is_too_big(gateway: TestGate
     assert await client.receive_close() == (1009, "Too many fragments")
     await client.drop()
     assert await recorder.wait_for_endings() == [(1009, "Too many fragments")]
-
-
-def resident() -> int:
-    """Bytes of memory that this process, with the gateway in it, takes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 async def test_what_dribbles_in_takes_no_more_than_twice_its_size(make_gateway: MakeGateway, backend: Backend):

@@ -4,63 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from yarl import URL
 
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend, Received
 from tests.harness.gateway import TestGateway, http, route
-from tests.harness.lambda_endpoint import LambdaEndpoint, Never, raises, returns
+from tests.harness.http_client import Client
+from tests.harness.lambda_endpoint import LambdaEndpoint, Never, lambda_service, raises, returns
 from wsgw.definitions.access import Cors, ThrottleSettings
 from wsgw.definitions.api import Api, Stage, StageLimits
 from wsgw.definitions.route import Integration, Route
 
 HOST = {"Host": "web.localhost"}
-
-
-class Answer:
-    """What a client got: `headers` in order, names in lower case."""
-
-    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key == name]
-
-    def header(self, name: str) -> str | None:
-        found = self.all(name)
-        return found[0] if found else None
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Client:
-    """Asks one gateway for paths of the API `web`, as they are given."""
-
-    def __init__(self, session: aiohttp.ClientSession, gateway: TestGateway) -> None:
-        self._session = session
-        self._gateway = gateway
-
-    async def ask(
-        self, target: str, method: str = "GET", headers: Any = None, data: bytes | None = None, **more: Any
-    ) -> Answer:
-        pairs = [*HOST.items(), *(headers.items() if isinstance(headers, Mapping) else headers or ())]
-        url = URL(self._gateway.url + target, encoded=True)
-        async with self._session.request(
-            method, url, headers=pairs, data=data, allow_redirects=False, **more
-        ) as answer:
-            body = await answer.read()
-            found = [(name.decode().lower(), value.decode("latin-1")) for name, value in answer.raw_headers]
-            return Answer(answer.status, found, body)
 
 
 @pytest.fixture
@@ -87,11 +48,7 @@ def function(uri: str = "handle", version: Any = "2.0", **members: Any) -> Integ
 
 @pytest.fixture
 async def lambdas(monkeypatch: pytest.MonkeyPatch, gateway: TestGateway) -> AsyncIterator[LambdaEndpoint]:
-    async with LambdaEndpoint() as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    async with lambda_service(monkeypatch, "eu-west-1") as endpoint:
         yield endpoint
 
 

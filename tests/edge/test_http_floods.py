@@ -12,12 +12,12 @@ import gzip
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import MakeGateway
 from tests.harness.gateway import TestGateway
+from tests.harness.memory import resident
 from tests.harness.pace import SLOWER
 from tests.harness.raw_http import request, split_responses, talk
 from tests.harness.raw_websocket import WAIT, RawSocket, open_socket
@@ -102,11 +102,6 @@ def pets(
 def head(*lines: str) -> bytes:
     """The head of a POST, without its empty line."""
     return ("\r\n".join(["POST /pets/dev/up HTTP/1.1", "Host: a.example", *lines]) + "\r\n").encode("latin-1")
-
-
-def resident() -> int:
-    """Bytes of memory that this process, with the gateway in it, takes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 async def turns(count: int = 20) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from tests.harness.backend import Backend, Received
 from tests.harness.events import RECORDER, Recorder
 from tests.harness.gateway import TestGateway, api, http, mock, route
 from tests.harness.management import manage
+from tests.harness.memory import resident
 from tests.harness.raw_websocket import BINARY, HandshakeRefused, RawWebSocket
 from tests.harness.until import until
 from wsgw.definitions.api import Api, Stage, StageLimits
@@ -96,11 +96,6 @@ async def test_two_hundred_deployments_close_nobody_and_fail_nothing_but_the_rou
         assert await talker.client.close() == (1000, "")
     assert len(await recorder.wait_for_endings(len(talkers))) == len(talkers)
     assert gateway.connections == []
-
-
-def resident() -> int:
-    """Bytes of memory that this process, with the gateway in it, takes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 async def test_deployments_that_were_replaced_take_no_memory(gateway: TestGateway):

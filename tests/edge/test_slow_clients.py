@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from tests.harness.backend import Backend
 from tests.harness.events import RECORDER, Recorder
 from tests.harness.gateway import TestGateway, http, mock, route
 from tests.harness.management import manage
+from tests.harness.memory import resident
 from tests.harness.raw_websocket import PING, RawWebSocket, Response
 from tests.harness.until import until
 from wsgw.edge.connection import Connection
@@ -206,11 +206,6 @@ async def test_a_client_that_floods_pings_and_reads_no_pongs_fills_nothing(make_
         await client.send_frame(PING, b"x" * 125)
         await until(lambda heard=heard: connection.heard_at > heard)
     assert waiting_bytes(connection) == before
-
-
-def resident() -> int:
-    """Bytes of memory that this process, with the gateway in it, takes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 @pytest.mark.parametrize("count", [50, pytest.param(485, marks=pytest.mark.slow)])

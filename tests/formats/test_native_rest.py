@@ -396,6 +396,7 @@ def look_at_everything(protocol: str, members: dict[str, Any]) -> None:
             api = freeze(one)
             for finding in [*check(api), *prove(api), *unserved(one)]:
                 assert finding.message
+                assert parsed.placed(finding).line == 1
 
 
 TEXTS = st.text(alphabet="/{}+$.:[]'#(ab1 ", max_size=12) | st.sampled_from(

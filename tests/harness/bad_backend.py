@@ -83,6 +83,14 @@ class Backend:
         self.requests: list[Request] = []
         self.sent = 0
 
+    async def held_back(self) -> None:
+        """Return once an `endless` answer has begun and gets no further, since nobody takes it; fails after 20 s."""
+        before = 0
+        async with asyncio.timeout(20):
+            while not before or before != self.sent:
+                before = self.sent
+                await asyncio.sleep(0.2)
+
 
 @asynccontextmanager
 async def bad_backend(
@@ -125,6 +133,16 @@ async def bad_backend(
         for writer in writers:
             writer.transport.abort()
         await turns()
+
+
+@asynccontextmanager
+async def running(behaviour: Behaviour | None) -> AsyncIterator[tuple[str, Backend | None]]:
+    """A backend's URL, and the backend unless it is one that refuses."""
+    if behaviour is None:
+        yield f"http://127.0.0.1:{closed_port()}/", None
+        return
+    async with bad_backend(behaviour) as backend:
+        yield backend.url, backend
 
 
 async def turns(count: int = 20) -> None:
@@ -272,3 +290,39 @@ async def greets(exchange: Exchange) -> None:
 
 #: These have ended their connections themselves.
 LEAVES_OPEN: tuple[Behaviour, ...] = (reset_at_once, reset_mid_answer)
+
+#: How it looks to a caller that a backend failed before it had sent the head of its answer.
+NETWORK, TOO_LATE, TOO_LARGE = "network", "too late", "too large"
+#: What a backend does (None: there is none), by its name, and how that looks.
+BEFORE_THE_HEAD: list[tuple[str, Behaviour | None, str]] = [
+    ("refuses", None, NETWORK),
+    ("hangs", hang, TOO_LATE),
+    ("resets-at-once", reset_at_once, NETWORK),
+    ("closes-at-once", close_at_once, NETWORK),
+    ("resets-mid-answer", reset_mid_answer, NETWORK),
+    ("closes-mid-answer", says(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome"), NETWORK),
+    ("trickles", trickle, TOO_LATE),
+    ("gigabyte", gigabyte, TOO_LARGE),
+    ("endless-head", endless_head, NETWORK),
+    ("endless-header", endless_header, NETWORK),
+    ("endless-interim-answers", endless_interim, NETWORK),
+    ("nonsense", nonsense, NETWORK),
+    ("another-protocol", greets, NETWORK),
+    ("two-lengths", says(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), NETWORK),
+    (
+        "length-and-chunks",
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        NETWORK,
+    ),
+    ("another-coding", says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), NETWORK),
+    ("status-of-letters", says(b"HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n"), NETWORK),
+    ("switches-protocols", says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nxx"), NETWORK),
+]
+#: What it does once the head is sent.
+IN_THE_BODY: list[tuple[str, Behaviour]] = [
+    ("closes-mid-chunk", says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nsome")),
+    ("resets-far-on", says(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x" * 70_000)),
+    ("gigabyte-in-chunks", gigabyte_chunked),
+    ("gigabyte-in-small-chunks", gigabyte_of_small_chunks),
+    ("gigabyte-to-the-end", gigabyte_to_the_end),
+]

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import pytest
 from aiohttp import web
+
+from tests.harness.aws_services import aws_environment
 
 #: Lambda refuses larger events of synchronous calls.
 MOST_BYTES = 6_291_456
@@ -137,3 +141,12 @@ class LambdaEndpoint:
             body=answer.body,
             headers={"x-amz-executed-version": "$LATEST", "Content-Type": "application/json", **answer.headers},
         )
+
+
+@asynccontextmanager
+async def lambda_service(monkeypatch: pytest.MonkeyPatch, region: str = "us-east-1") -> AsyncIterator[LambdaEndpoint]:
+    """A Lambda service without functions, which whatever calls functions finds by its environment."""
+    async with LambdaEndpoint() as endpoint:
+        aws_environment(monkeypatch, region=region)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint.url)
+        yield endpoint

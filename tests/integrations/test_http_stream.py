@@ -15,6 +15,7 @@ import uvloop
 from tests.harness import bad_backend as backends
 from tests.harness.bad_backend import Exchange, answer, bad_backend, echo, says
 from tests.harness.pace import SLOWER
+from tests.harness.quiet import quiet
 from wsgw.errors import GatewayError, IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.drive import Drive
 from wsgw.integrations.http import HttpIntegration
@@ -68,12 +69,6 @@ async def broken(pool: HttpPool, url: str) -> tuple[bytes, str]:
 
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-async def quiet(pool: HttpPool) -> None:
-    async with asyncio.timeout(2 * SLOWER):
-        while pool.counts().open != pool.counts().idle:
-            await asyncio.sleep(0.001)
 
 
 # ---- in order
@@ -214,11 +209,7 @@ async def test_a_backend_is_not_read_faster_than_its_answer_is_taken(pool):
     async with bad_backend(backends.gigabyte_chunked) as backend:
         reply = await get(pool, backend.url)
         assert reply.stream is not None
-        before = -1
-        async with asyncio.timeout(10):
-            while before != backend.sent:  # until the backend can't write any more
-                before = backend.sent
-                await asyncio.sleep(0.1)
+        await backend.held_back()
         assert backend.sent < 32_000_000  # what kernels buffer on both sides, and 256 KiB
         pieces = aiter(reply.stream)
         taken = 0
@@ -333,7 +324,7 @@ async def test_a_body_may_take_longer_than_the_deadline(pool):
         await exchange.request()
         await exchange.send(HEAD)
         for _ in range(8):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05 * SLOWER)
             await exchange.send(chunk(b"x"))
         await exchange.send(b"0\r\n\r\n")
 
@@ -368,11 +359,7 @@ async def test_a_backend_that_nobody_reads_from_is_not_blamed_for_its_silence():
     pool = HttpPool(stream_silence=30, clock=lambda: now[0])
     async with bad_backend(backends.gigabyte_chunked) as backend:
         reply = await get(pool, backend.url)
-        async with asyncio.timeout(10):
-            before = -1
-            while before != backend.sent:
-                before = backend.sent
-                await asyncio.sleep(0.1)
+        await backend.held_back()
         now[0] = 1000.0
         pool.sweep()
         assert reply.stream is not None

@@ -10,7 +10,7 @@ import uvloop
 
 from tests.harness import bad_backend as backends
 from tests.harness.bad_backend import Exchange, answer, bad_backend, closed_port, hang
-from tests.harness.pace import SLOWER
+from tests.harness.quiet import quiet
 from wsgw.errors import BadRequest, GatewayError, IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.drive import Drive
 from wsgw.integrations.http import HttpIntegration
@@ -75,12 +75,6 @@ async def raw(exchange: Exchange) -> None:
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         await exchange.send(answer(head + body))
-
-
-async def quiet(pool: HttpPool) -> None:
-    async with asyncio.timeout(2 * SLOWER):
-        while pool.counts().open != pool.counts().idle:
-            await asyncio.sleep(0.001)
 
 
 async def test_a_body_of_known_length_has_a_content_length(pool):
@@ -239,7 +233,6 @@ async def test_a_backend_that_resets_ends_the_body(pool):
     async def resets(exchange: Exchange) -> None:
         await exchange.reader.readuntil(b"\r\n\r\n")
         exchange.reset()
-        await asyncio.sleep(1)
 
     body = Body(b"x", length=10, gate=asyncio.Event())
     async with bad_backend(resets) as backend:

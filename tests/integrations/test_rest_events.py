@@ -21,7 +21,7 @@ TIME = 1_790_000_000_000
 
 
 class Site:
-    api_id, stage = "abc", "prod"
+    api_id, stage, account_id, deployment_id = "abc", "prod", "123456789012", "d1"
     stage_variables: dict[str, str] = {}  # noqa: RUF012  # a test gives its own
     log_line = None
 
@@ -52,9 +52,8 @@ def never(_media: str | None) -> bool:
     return False
 
 
-def event(one: HttpInvocation, binary: Binary = never, **members: Any) -> dict[str, Any]:
-    made = rest_events(binary, account_id="123456789012", deployment_id="d1", **members)(one)
-    result: dict[str, Any] = json.loads(json.dumps(made))
+def event(one: HttpInvocation, binary: Binary = never) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(json.dumps(rest_events(binary)(one)))
     return result
 
 
@@ -174,7 +173,8 @@ def test_a_path_has_its_base_path_on_a_custom_domain():
 def test_stage_variables_and_the_operations_name_are_there_if_there_are_any():
     one = invocation()
     one.site.stage_variables = {"colour": "red"}  # type: ignore[misc]
-    made = event(one, operation_name="ListPets")
+    one.operation_name = "ListPets"
+    made = event(one)
     assert (made["stageVariables"], made["requestContext"]["operationName"]) == ({"colour": "red"}, "ListPets")
 
 
@@ -214,7 +214,7 @@ def test_a_body_is_text_or_base64_by_the_requests_media_type(body, binary, shown
 
 def test_a_handler_may_change_its_event():
     one = invocation("/a", ("x", "1"))
-    make = rest_events(never, account_id="1")
+    make = rest_events(never)
     first = make(one)
     first["multiValueHeaders"]["x"].append("2")
     first["requestContext"]["identity"]["user"] = "me"
@@ -285,6 +285,12 @@ def test_what_is_no_proxy_result_is_a_502(result):
     with pytest.raises(FunctionError) as raised:
         read(result)
     assert (raised.value.status, raised.value.message) == (502, "Internal server error")
+
+
+@pytest.mark.parametrize("result", [{"headers": {5: "c"}}, {"multiValueHeaders": {5: ["c"]}}])
+def test_a_python_handlers_header_whose_name_is_no_text_is_a_502(result):
+    with pytest.raises(FunctionError):
+        answer(result, None)
 
 
 @pytest.mark.parametrize("payload", [b"", b"not json", b"\xff"])

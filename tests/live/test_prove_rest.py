@@ -92,12 +92,17 @@ def test_what_does_not_compile_is_found(members: dict, path: str):
         ("AWS", "Authorization", "every request is answered 500"),
         ("AWS_PROXY", "TE", "every request is answered 500"),
         ("AWS", "Referer", "not sent"),
+        ("PYTHON", "Authorization", "every request is answered 500"),
     ],
 )
 def test_a_mapping_to_a_reserved_header_is_warned_of(kind: str, name: str, said: str):
     ((severity, _, message),) = proved(**mapping(f"integration.request.header.{name}", "'a'", kind))
     assert severity == "warning"
     assert said in message
+
+
+def test_a_mock_maps_no_headers_and_has_none_reserved():
+    assert proved(**mapping("integration.request.header.Content-Length", "'a'", "MOCK")) == []
 
 
 def test_a_sound_api_compiles():

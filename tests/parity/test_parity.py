@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.gateway import TestGateway
-from tests.harness.lambda_endpoint import LambdaEndpoint
+from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
 from tests.parity.cases import MAPPINGS, Case, cases, later
 from tests.parity.client import body_of, head_of, send
 from tests.parity.expected import BACKEND, KNOWN, check_answer, check_backend
@@ -30,14 +30,7 @@ async def gateway() -> AsyncIterator[TestGateway]:
 
 @pytest.fixture
 async def functions(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
-    async with LambdaEndpoint() as endpoint:
-        for name, value in (
-            ("AWS_ENDPOINT_URL_LAMBDA", endpoint.url),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_DEFAULT_REGION", "us-east-1"),
-        ):
-            monkeypatch.setenv(name, value)
+    async with lambda_service(monkeypatch) as endpoint:
         yield endpoint
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.harness.gateway import TestGateway, mock, route
-from tests.harness.lambda_endpoint import LambdaEndpoint, returns
+from tests.harness.lambda_endpoint import lambda_service, returns
 from tests.harness.raw_websocket import BINARY, HandshakeRefused
 from tests.harness.until import until
 from wsgw.definitions.api import Stage
@@ -75,11 +75,7 @@ async def recorder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         recorder.handlers["f"] = handler
         yield recorder
         return
-    async with LambdaEndpoint() as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    async with lambda_service(monkeypatch, "eu-central-1") as endpoint:
         endpoint.functions["f"] = returns({"statusCode": 200})
         yield Recorder("AWS_PROXY", lambda: [call.event for call in endpoint.calls])
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness.backend import Backend, Received
 from tests.harness.gateway import TestGateway, http, mock, route
-from tests.harness.lambda_endpoint import LambdaEndpoint, answers, raises, refuses, returns
+from tests.harness.lambda_endpoint import LambdaEndpoint, answers, lambda_service, raises, refuses, returns
 from tests.harness.raw_websocket import CLOSE, TEXT, HandshakeRefused, RawWebSocket
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Stage, StageLimits
@@ -236,11 +236,7 @@ async def check_functions(gateway: TestGateway, two_way: bool, errors: tuple[str
 @pytest.fixture
 async def functions(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
     """A Lambda service that botocore finds."""
-    async with LambdaEndpoint() as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    async with lambda_service(monkeypatch, "eu-central-1") as endpoint:
         yield endpoint
 
 

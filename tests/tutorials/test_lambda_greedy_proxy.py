@@ -10,8 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.harness.aws_services import aws_environment
-from tests.harness.lambda_endpoint import Answer, LambdaEndpoint, raises
+from tests.harness.lambda_endpoint import Answer, LambdaEndpoint, lambda_service, raises
 from wsgw.cli.definition_files import read_definitions
 from wsgw.definitions.finding import has_errors
 
@@ -32,9 +31,7 @@ async def picture(_event: Any) -> Answer:
 
 @pytest.fixture
 async def endpoint(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
-    async with LambdaEndpoint() as endpoint:
-        aws_environment(monkeypatch)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint.url)
+    async with lambda_service(monkeypatch) as endpoint:
         yield endpoint
 
 

@@ -11,10 +11,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.harness.aws_services import aws_environment
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
-from tests.harness.lambda_endpoint import Answer, LambdaEndpoint
+from tests.harness.lambda_endpoint import Answer, LambdaEndpoint, lambda_service
 from wsgw.cli.definition_files import read_definitions
 
 HERE = Path(__file__).parent
@@ -63,9 +62,7 @@ async def test_a_service_that_is_down_is_a_503(url, session, backend):
 
 @pytest.fixture
 async def function(gateway: TestGateway, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, LambdaEndpoint]]:
-    async with LambdaEndpoint() as endpoint:
-        aws_environment(monkeypatch)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint.url)
+    async with lambda_service(monkeypatch) as endpoint:
         read = read_definitions([HERE / "quick_create_function.json"], {})
         assert list(read.findings) == []
         gateway.deploy(*read.apis)

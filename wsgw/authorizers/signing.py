@@ -1,6 +1,6 @@
 """SigV4 from the signer's side: the headers that make a request one of an AWS account's.
 
-Shares its canonical forms with the verifier (`canonical.py`, `iam.py`).
+Shares its canonical forms with the verifier (`canonical.py`).
 Source: IAM User Guide, "Create a signed AWS API request"; S3 API reference, "Signature calculations".
 """
 
@@ -16,9 +16,8 @@ from wsgw.authorizers.canonical import Pair, encoded_once, folded, header_lines,
 from wsgw.authorizers.claims import ALGORITHM, basic_date
 
 TERMINATOR: Final = "aws4_request"
-_EMPTY_HASH: Final = sha256(b"").hexdigest()
 _SLASHES: Final = re.compile(r"//+")
-#: What proxies may change on the way, or a client library adds by itself: left out of the signature.
+#: Signed beside x-amz-*. Other headers are not: proxies may change them on the way, or a client library add them.
 _SIGNED: Final = frozenset(("content-type", "content-md5", "host", "range"))
 
 
@@ -64,7 +63,7 @@ def signed_headers(
 ) -> list[Pair]:
     """What to add to `headers`, which must have Host. `path` and `query` are of `canonical_target`; now in seconds."""
     date = basic_date(now)
-    payload = sha256(body).hexdigest() if body else _EMPTY_HASH
+    payload = sha256(body).hexdigest()
     added: list[Pair] = [("X-Amz-Date", date)]
     if credentials.token is not None:
         added.append(("X-Amz-Security-Token", credentials.token))

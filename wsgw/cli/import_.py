@@ -106,7 +106,8 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
         return 1
     try:
         async with document_store(settings) as store:
-            unknown = [name for name in delete if not await _is_stored(store.documents, name)]
+            found = {name: await _found(store.documents, name) for name in delete}
+            unknown = [name for name, stored in found.items() if stored is None]
             if unknown:
                 click.echo(f"wsgw: {store.place} has no {' and no '.join(unknown)}; nothing was changed", err=True)
                 return 1
@@ -114,8 +115,9 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
                 for fault in mapped:
                     click.echo(f"wsgw: {fault}; nothing was changed", err=True)
                 return 1
-            for name in delete:
-                await _delete(store.documents, name)
+            for name, stored in found.items():
+                if stored is not None:
+                    await _delete(store.documents, name, *stored)
             await _store(store.documents, parsed, settings.stage)
             await store.announce(TOPIC)
     except StoreUnavailable as error:
@@ -241,10 +243,6 @@ async def _mapped(documents: Documents, delete: tuple[str, ...], imported: Defin
     return faults
 
 
-async def _is_stored(documents: Documents, name: str) -> bool:
-    return bool(await _found(documents, name))
-
-
 async def _found(documents: Documents, name: str) -> tuple[str, list[str]] | None:
     """The kind, and the names of the documents, that `--delete name` means."""
     from wsgw.cli.stored_definitions import ACCESS_KEY, API, DOMAIN_NAME, MANAGEMENT_TOKEN
@@ -258,9 +256,6 @@ async def _found(documents: Documents, name: str) -> tuple[str, list[str]] | Non
     return None
 
 
-async def _delete(documents: Documents, name: str) -> None:
-    found = await _found(documents, name)
-    if found is not None:
-        kind, names = found
-        revision = await documents.write(kind, dict.fromkeys(names))
-        click.echo(f"deleted {name} (revision {revision})")
+async def _delete(documents: Documents, name: str, kind: str, names: list[str]) -> None:
+    revision = await documents.write(kind, dict.fromkeys(names))
+    click.echo(f"deleted {name} (revision {revision})")

@@ -9,7 +9,7 @@ import msgspec
 
 from wsgw.definitions.access import Cors, ThrottleSettings
 from wsgw.definitions.model import Model
-from wsgw.definitions.route import Route
+from wsgw.definitions.route import TIMEOUT_MS, Route
 
 Protocol = Literal["WEBSOCKET", "HTTP", "REST"]
 
@@ -26,7 +26,7 @@ class StageLimits(msgspec.Struct, frozen=True, kw_only=True):
     message_bytes: int = 131_072
     idle_seconds: float = 600
     duration_seconds: float = 7_200
-    timeout_ms: int = 29_000
+    timeout_ms: int = TIMEOUT_MS
     new_connections_per_second: float = 500
     new_connections_burst: int = 500
     payload_bytes: int = 10_485_760

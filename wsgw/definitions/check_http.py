@@ -22,9 +22,8 @@ from wsgw.definitions.check_parts import (
 )
 from wsgw.definitions.check_path import check_route_key, check_same_requests
 from wsgw.definitions.finding import Finding, Path, error, warning
-from wsgw.definitions.route import DEFAULT_KEY, Integration, Route
+from wsgw.definitions.route import DEFAULT_KEY, HTTP_TIMEOUT_MS, Integration, Route
 
-TIMEOUT_MS = 30_000
 _VARIABLE = re.compile(r"(?<!\$)\{([^{}+]+)\+?\}")
 _TYPES = frozenset({"HTTP_PROXY", "AWS_PROXY", "PYTHON"})
 # A listener of a load balancer or a service of Cloud Map, perhaps with attributes to choose instances by.
@@ -69,7 +68,7 @@ def _integration(path: Path, api: Api, route: Route, integration: Integration) -
     if integration.type == "HTTP_PROXY":
         yield from _placeholders((*path, "uri"), route, integration.uri)
     yield from check_variables((*path, "uri"), api, integration.uri)
-    yield from check_time(path, api, integration, TIMEOUT_MS)
+    yield from check_time(path, api, integration, HTTP_TIMEOUT_MS)
     yield from check_mappings((*path, "requestParameters"), integration.request_parameters.items())
     for status, mappings in integration.response_parameters.items():
         yield from check_mappings((*path, "responseParameters", status), mappings.items())

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.finding import Finding, Path, error, warning
-from wsgw.definitions.route import Integration
+from wsgw.definitions.route import TIMEOUT_MS, Integration
 
 MOST_URI = 2048
 MOST_PARAMETER = 512
@@ -104,7 +104,7 @@ def check_variables(path: Path, api: Api, text: str) -> Iterator[Finding]:
             yield error(path, message, "set it under variables of the stage")
 
 
-def check_time(path: Path, api: Api, integration: Integration, default_ms: int = 29_000) -> Iterator[Finding]:
+def check_time(path: Path, api: Api, integration: Integration, default_ms: int = TIMEOUT_MS) -> Iterator[Finding]:
     """Whether the stages allow the integration's timeout; `default_ms` is that of an integration that says nothing."""
     at: Path = (*path, "timeoutInMillis")
     if not LEAST_TIMEOUT_MS <= integration.timeout_ms <= MOST_TIMEOUT_MS:

@@ -16,6 +16,7 @@ from wsgw.definitions.check_parts import check_counts, check_model_names, check_
 from wsgw.definitions.check_path import check_route_key, check_siblings
 from wsgw.definitions.check_rest_integration import STATUS, check_rest_integration
 from wsgw.definitions.finding import Finding, Path, error, warning
+from wsgw.definitions.model_schema import DEFAULT_MODELS
 from wsgw.definitions.route import Route
 
 MOST_COMPRESSION_SIZE = 10_485_760
@@ -77,7 +78,7 @@ def check_rest_route(path: Path, api: Api, route: Route) -> Iterator[Finding]:
         if not STATUS.fullmatch(status):
             yield error(at, "not a status that a method can answer with", "use 100 to 599")
         for content_type, model in response.models.items():
-            if model not in api.models and model not in ("Empty", "Error"):
+            if model not in api.models and model not in DEFAULT_MODELS:
                 known = ", ".join(api.models) or "there are none"
                 message = f"there is no model {model!r}"
                 yield warning((*at, "responseModels", content_type), message, f"models of this API: {known}")

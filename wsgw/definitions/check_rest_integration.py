@@ -27,7 +27,9 @@ from wsgw.definitions.route import Integration, IntegrationResponse, Route
 STATUS = re.compile(r"[1-5][0-9][0-9]")
 _PATH = "integration.request.path."
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([^{}]+)\}")
-_SERVICE_ARN = re.compile(r"arn:[^:]+:apigateway:[^:]+:([^:]+):(path|action)/.*", re.DOTALL)
+#: Region and service may hold stage variables, but no `{name}`: a client would choose what is signed for.
+_PART = r"(?:[^:{]|\$\{[^{}]*\})+"
+_SERVICE_ARN = re.compile(rf"arn:[^:{{]+:apigateway:{_PART}:({_PART}):(path|action)/.*", re.DOTALL)
 _LAMBDA_ONLY = (
     "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations."
 )

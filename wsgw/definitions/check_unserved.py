@@ -1,7 +1,7 @@
 """Members of an API's documents that are kept and have no effect in this version: a warning each.
 
-They are lost when the document is frozen, so that `check` cannot see them. Guards are no matter of this file: see
-`check_guard`.
+They are lost when the document is frozen, so that `check` cannot see them. A web ACL is an error: it guards the stage.
+Guards of routes are no matter of this file: see `check_guard`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _METHOD_SETTINGS = ("metricsEnabled", "loggingLevel", "dataTraceEnabled")
 
 
 def unserved(document: Document) -> list[Finding]:
-    """A warning for each thing that `document` asks for and that is not done, but for what `check` sees."""
+    """A finding for each thing that `document` asks for and that is not done, but for what `check` sees."""
     path: Path = ("apis", api_id_of(document))
     findings: list[Finding] = []
     if document.get("authorizers"):

@@ -25,14 +25,13 @@ from wsgw.definitions.freeze_parts import (
 from wsgw.definitions.freeze_rest import broken_rest, freeze_rest
 from wsgw.definitions.model import Model
 from wsgw.definitions.model_schema import MOST_NESTED, nested
-from wsgw.definitions.route import Integration, IntegrationResponse, Route, TlsConfig
+from wsgw.definitions.route import HTTP_TIMEOUT_MS, TIMEOUT_MS, Integration, IntegrationResponse, Route, TlsConfig
 from wsgw.errors import DefinitionError
 
 __all__ = ["DEFAULT_STAGE", "api_id_of", "broken", "freeze", "function_of", "stage_of"]
 
 #: The one of an HTTP API, which has no name in the address.
 DEFAULT_HTTP_STAGE = "$default"
-TIMEOUT_MS, HTTP_TIMEOUT_MS = 29_000, 30_000
 
 
 def freeze(document: Document, default_stage: str = DEFAULT_STAGE) -> Api:

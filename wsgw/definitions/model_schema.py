@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-MODEL = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/([A-Za-z0-9]+)(?:#(.*))?")
+#: What stands before a model's name in a reference.
+MODEL_ADDRESS = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/")
+MODEL = re.compile(MODEL_ADDRESS.pattern + r"([A-Za-z0-9]+)(?:#(.*))?")
 _INDEX = re.compile(r"[0-9]{1,9}")
 #: A schema that is written as JSON text may be nested deeper than what walks through it can follow.
 MOST_NESTED = 100
@@ -21,6 +23,24 @@ _VALUES = frozenset({"enum", "default", "example", "const"})
 _NAMED = frozenset({"properties", "patternProperties", "definitions", "dependencies"})
 
 Schema = dict[str, Any]
+
+DRAFT_4 = "http://json-schema.org/draft-04/schema"
+#: What every new REST API has. Source: developer guide, "Models and mapping templates".
+DEFAULT_MODELS: dict[str, dict[str, Any]] = {
+    "Empty": {
+        "description": "This is a default empty schema model",
+        "schema": {"$schema": f"{DRAFT_4}#", "title": "Empty Schema", "type": "object"},
+    },
+    "Error": {
+        "description": "This is a default error schema model",
+        "schema": {
+            "$schema": f"{DRAFT_4}#",
+            "title": "Error Schema",
+            "type": "object",
+            "properties": {"message": {"type": "string"}},
+        },
+    },
+}
 
 
 def model_reference(api_id: str, name: str, fragment: str = "") -> str:

@@ -20,6 +20,8 @@ ContentHandling = Literal["CONVERT_TO_BINARY", "CONVERT_TO_TEXT"]
 ConnectionType = Literal["INTERNET", "VPC_LINK"]
 ResponseTransferMode = Literal["BUFFERED", "STREAM"]
 
+#: How long an integration that says nothing may take; the second one of an HTTP API.
+TIMEOUT_MS, HTTP_TIMEOUT_MS = 29_000, 30_000
 LIFECYCLE_KEYS = frozenset({"$connect", "$disconnect"})
 DEFAULT_KEY = "$default"
 
@@ -65,7 +67,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     type: IntegrationType
     uri: str = ""
     method: str = "POST"
-    timeout_ms: int = 29_000
+    timeout_ms: int = TIMEOUT_MS
     passthrough_behavior: PassthroughBehavior = "WHEN_NO_MATCH"
     content_handling: ContentHandling | None = None
     template_selection_expression: str | None = None

@@ -176,7 +176,7 @@ def event_headers(request: Request, connection: Connection, settings: Settings) 
 
 def client_fields(request: Request, settings: Settings) -> HeaderFields:
     """The headers that are the client's to say: not those that proxies say, nor ours, nor the trace id."""
-    trusted = bool(settings.trust_forwarded) and _trusted(request.peer, settings)
+    trusted = _trusted(request.peer, settings)
     key = "of a trusted client" if trusted else "of a client"
     fields: HeaderFields | None = request.fields.made.get(key, _UNKNOWN)
     if fields is _UNKNOWN:
@@ -200,7 +200,7 @@ def forwarded(request: Request, settings: Settings) -> Headers:
         return _forwarded_by_us(request.peer, request.own_address, request.secure)
     chain: tuple[str, ...] = ()
     secure = _secure(request, settings)
-    if settings.trust_forwarded and _trusted(request.peer, settings):
+    if _trusted(request.peer, settings):
         chain = tuple(request.all("x-forwarded-for"))
     port = "443" if secure and not request.secure else request.own_address.rpartition(":")[2]
     return _forwarded((*chain, request.peer), port, secure)

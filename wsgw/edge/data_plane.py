@@ -101,16 +101,13 @@ class DataPlane:
         if len(request.target) > (self._settings.request_url_bytes if is_http else self._settings.url_bytes):
             self._close_with(request, door, _plain(414))
             return
-        if place is not None and isinstance(place.live, LiveHttpStage):
-            if self._without_certificate(request):
-                self._answer(request, door, error_reply(Forbidden()))
-            else:
-                self._requests.handle(request, place, door)
-            return
-        connection_id = connection_in(place.rest) if place is not None else None
         if self._without_certificate(request):
             self._answer(request, door, error_reply(Forbidden()))
             return
+        if place is not None and isinstance(place.live, LiveHttpStage):
+            self._requests.handle(request, place, door)
+            return
+        connection_id = connection_in(place.rest) if place is not None else None
         if place is not None and connection_id is not None:
             self._management.handle(request, place, connection_id, door)
             return

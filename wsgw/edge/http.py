@@ -55,7 +55,6 @@ class Request:
         own_address: str,
         secure: bool,
         certificate: ClientCertificate | None = None,
-        stream: Stream | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -66,7 +65,7 @@ class Request:
         self.own_address = own_address
         self.secure = secure
         self.certificate = certificate
-        self.stream = stream
+        self.stream: Stream | None = None
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:

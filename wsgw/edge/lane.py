@@ -147,14 +147,15 @@ class Lane(asyncio.Protocol):
         if parser is None:
             parser = self._parser = httptools.HttpRequestParser(self)
         upgrade = False
+        head = self._data[: self._body_at]
         try:
-            parser.feed_data(self._data[: self._body_at])
+            parser.feed_data(head)
         except httptools.HttpParserUpgrade:
             upgrade = True
         except httptools.HttpParserError:
             self._hand_over()
             return False
-        length = self._length_if_hot(parser, upgrade, self._data[: self._body_at])
+        length = self._length_if_hot(parser, upgrade, head)
         if length < 0:
             self._hand_over()
             return False
@@ -164,8 +165,7 @@ class Lane(asyncio.Protocol):
         self._need = self._body_at + length
         self._fields = HeaderFields(self._headers)
         if not upgrade:
-            lines = self._data[self._data.index(b"\r\n") : self._body_at]
-            self._lanes.remember(lines, self._fields, length, self._keep)
+            self._lanes.remember(head[head.index(b"\r\n") :], self._fields, length, self._keep)
         return True
 
     def _is_known(self, end: int) -> bool:

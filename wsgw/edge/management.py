@@ -206,11 +206,11 @@ class _Nobody(ConnectionFacts):
     __slots__ = ()
 
     def __init__(self, id: str) -> None:
+        super().__init__()
         self.id = id
         self.connected_at = 0
         self.source_ip = self.domain_name = self.callback_base = ""
         self.user_agent = None
-        self.principal = None
 
 
 def _posted(record: Invocation) -> bytes:

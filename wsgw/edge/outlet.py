@@ -82,8 +82,8 @@ class Outlet:
             self.gone()
 
 
-async def pour(reply: Reply, outlet: Outlet, *, chunked: bool, most: int) -> int:
-    """Send the body of `reply`, its head having been sent, and end it; gives its size.
+async def pour(reply: Reply, outlet: Outlet, *, chunked: bool, most: int) -> None:
+    """Send the body of `reply`, its head having been sent, and end it.
 
     chunked: in chunked transfer coding (RFC 9112 §7.1); else as it is. `most`: bytes, 0 for any number.
     Raises what the stream raises, and breaks the answer off then.
@@ -114,7 +114,6 @@ async def pour(reply: Reply, outlet: Outlet, *, chunked: bool, most: int) -> int
     if chunked:
         outlet.write(b"0\r\n\r\n")
     outlet.end()
-    return size
 
 
 def _chunk(piece: bytes) -> bytes:

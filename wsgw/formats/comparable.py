@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from wsgw.definitions.finding import Path
 from wsgw.definitions.freeze_parts import Document
-from wsgw.formats.openapi_models import DEFAULT_MODELS
+from wsgw.definitions.model_schema import DEFAULT_MODELS, MODEL_ADDRESS
+from wsgw.definitions.route import TIMEOUT_MS
 
-_MODEL = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/")
 _REST_DEFAULTS: dict[str, Any] = {
     "passthroughBehavior": "WHEN_NO_MATCH",
-    "timeoutInMillis": 29_000,
+    "timeoutInMillis": TIMEOUT_MS,
     "connectionType": "INTERNET",
     "responseTransferMode": "BUFFERED",
 }
@@ -136,7 +135,7 @@ def _named(several: Any) -> dict[str, Any]:
 def _models(several: Any) -> dict[str, Any]:
     made = _named(several)
     for name, model in list(made.items()):
-        schema = json.loads(_MODEL.sub("", model["schema"]))
+        schema = json.loads(MODEL_ADDRESS.sub("", model["schema"]))
         default = DEFAULT_MODELS.get(name)
         if default is not None and schema == default["schema"]:
             del made[name]

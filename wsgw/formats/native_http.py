@@ -9,10 +9,9 @@ import msgspec
 from wsgw.definitions.finding import Finding, Path
 from wsgw.formats.native_parts import (
     extended,
-    move_access_log,
-    route_settings,
     same_property,
     short_integration,
+    v2_stage,
     with_type,
 )
 from wsgw.formats.native_schema_http import HttpApiEntry, HttpIntegrationEntry, HttpRouteEntry, HttpStageEntry
@@ -45,7 +44,7 @@ def http_document(api_id: str, api: HttpApiEntry, findings: list[Finding]) -> di
         "routes": routes,
         "integrations": integrations,
         "models": [],
-        "stages": [http_stage(name, stage or HttpStageEntry()) for name, stage in api.stages.items()],
+        "stages": [v2_stage(name, stage or HttpStageEntry()) for name, stage in api.stages.items()],
     }
 
 
@@ -78,20 +77,3 @@ def http_integration(
         document.setdefault("integrationMethod", "POST")
     document.setdefault("payloadFormatVersion", "1.0")
     return {"integrationId": integration_id, **document}
-
-
-def http_stage(name: str, stage: HttpStageEntry) -> dict[str, Any]:
-    """The Stage `name`, in v2's shape."""
-    document = msgspec.to_builtins(stage)
-    written: dict[str, Any] = {"stageName": name}
-    for ours, theirs in (
-        ("description", "description"),
-        ("variables", "stageVariables"),
-        ("routeSettings", "routeSettings"),
-    ):
-        if ours in document:
-            written[theirs] = document.pop(ours)
-    if (throttle := document.pop("throttle", None)) is not None:
-        written["defaultRouteSettings"] = route_settings(throttle)
-    move_access_log(document, written)
-    return {**written, **extended(document)}

@@ -9,9 +9,13 @@ import msgspec
 import orjson
 
 from wsgw.definitions.finding import Finding, Path, error
+from wsgw.formats.native_schema_http import HttpStageEntry
 from wsgw.formats.native_schema_parts import ModelEntry
+from wsgw.formats.native_schema_websocket import StageEntry
 
 _URL = re.compile(r"https?://|\$\{stageVariables\.", re.IGNORECASE)
+#: Members of a stage entry, and what they are called in a v2 Stage.
+V2_STAGE = (("description", "description"), ("variables", "stageVariables"), ("routeSettings", "routeSettings"))
 _SHORT_FORMS = "write a URL, python:module:function, lambda:name-or-ARN, or a mapping with a type"
 
 
@@ -55,6 +59,19 @@ def move_access_log(document: dict[str, Any], written: dict[str, Any]) -> None:
         written["accessLogSettings"] = {"format": access_log}
     elif not access_log:
         document["accessLog"] = False
+
+
+def v2_stage(name: str, stage: HttpStageEntry | StageEntry) -> dict[str, Any]:
+    """The Stage `name` of an HTTP or WebSocket API, in v2's shape."""
+    document = msgspec.to_builtins(stage)
+    written: dict[str, Any] = {"stageName": name}
+    for ours, theirs in V2_STAGE:
+        if ours in document:
+            written[theirs] = document.pop(ours)
+    if (throttle := document.pop("throttle", None)) is not None:
+        written["defaultRouteSettings"] = route_settings(throttle)
+    move_access_log(document, written)
+    return {**written, **extended(document)}
 
 
 def route_settings(throttle: dict[str, Any]) -> dict[str, Any]:

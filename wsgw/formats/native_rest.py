@@ -8,7 +8,7 @@ import msgspec
 import orjson
 
 from wsgw.definitions.finding import Finding, Path, error
-from wsgw.definitions.model_schema import MOST_NESTED, models_in, nested
+from wsgw.definitions.model_schema import DEFAULT_MODELS, MOST_NESTED, models_in, nested
 from wsgw.formats.native_parts import extended, model_document, move_access_log, route_settings
 from wsgw.formats.native_rest_integration import method_responses, rest_integration
 from wsgw.formats.native_schema_parts import ModelEntry
@@ -20,17 +20,6 @@ from wsgw.formats.native_schema_rest import (
     RestStageEntry,
     ValidatorEntry,
 )
-
-#: What every REST API has from its beginning. Source: API reference, CreateRestApi.
-BUILT_IN_MODELS: dict[str, dict[str, Any]] = {
-    "Empty": {"$schema": "http://json-schema.org/draft-04/schema#", "title": "Empty Schema", "type": "object"},
-    "Error": {
-        "$schema": "http://json-schema.org/draft-04/schema#",
-        "title": "Error Schema",
-        "type": "object",
-        "properties": {"message": {"type": "string"}},
-    },
-}
 
 
 def rest_document(api_id: str, api: RestApiEntry, findings: list[Finding]) -> dict[str, Any]:
@@ -152,7 +141,7 @@ def _models(api: RestApiEntry) -> list[dict[str, Any]]:
     }
     for model in api.models.values():
         named |= models_in(_schema_of(model))
-    built_in = {name: ModelEntry(schema=schema) for name, schema in BUILT_IN_MODELS.items() if name in named}
+    built_in = {name: ModelEntry(schema=one["schema"]) for name, one in DEFAULT_MODELS.items() if name in named}
     models = {**built_in, **api.models}
     return [model_document("id", f"m{number}", name, one) for number, (name, one) in enumerate(models.items(), 1)]
 

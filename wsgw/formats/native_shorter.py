@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
+from wsgw.definitions.freeze_parts import Document
+from wsgw.formats.native_schema_parts import ModelEntry
+
 #: An entry → what it means, to be compared; None where it cannot be read.
 Read = Callable[[Any], Any]
+_FIRST = ("type", "uri", "method")
 
 
 def shortest(entry: dict[str, Any], read: Read, alternatives: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
@@ -28,6 +33,24 @@ def shortest(entry: dict[str, Any], read: Read, alternatives: Iterable[dict[str,
         without = {name: value for name, value in entry.items() if name != key}
         if read(without) == meant:
             entry = without
+    return entry
+
+
+def shortest_integration(entry: dict[str, Any], read: Read, alternatives: Iterable[dict[str, Any]] = ()) -> Any:
+    """The integration `entry` as its URI alone where that says it all, else `shortest`, with what it calls first."""
+    uri = entry.get("uri")
+    meant = read(uri) if uri else None
+    if meant is not None and meant == read(entry):
+        return uri
+    names = (*_FIRST, *(name for name in entry if name not in _FIRST))
+    return shortest({name: entry[name] for name in names if name in entry}, read, alternatives)
+
+
+def model_entry(model: Document) -> dict[str, Any]:
+    """The entry of a model."""
+    entry = {**members_of(dict(model), ModelEntry, "schema"), "schema": json.loads(model["schema"])}
+    if entry.get("contentType") == "application/json":
+        del entry["contentType"]
     return entry
 
 

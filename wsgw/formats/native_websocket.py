@@ -10,10 +10,9 @@ from wsgw.definitions.finding import Finding, Path, error
 from wsgw.formats.native_parts import (
     extended,
     model_document,
-    move_access_log,
-    route_settings,
     same_property,
     short_integration,
+    v2_stage,
     with_type,
 )
 from wsgw.formats.native_schema_websocket import ApiEntry, IntegrationEntry, RouteEntry, StageEntry
@@ -44,7 +43,7 @@ def websocket_document(api_id: str, api: ApiEntry, findings: list[Finding]) -> d
         "models": [
             model_document("modelId", f"m{n}", name, model) for n, (name, model) in enumerate(api.models.items(), 1)
         ],
-        "stages": [_stage(name, stage or StageEntry()) for name, stage in api.stages.items()],
+        "stages": [v2_stage(name, stage or StageEntry()) for name, stage in api.stages.items()],
         **extended(extensions),
     }
 
@@ -97,19 +96,3 @@ def _responses(document: dict[str, Any], path: Path, findings: list[Finding]) ->
     if templates is not None and not listed:
         listed = [{"integrationResponseKey": "$default", "responseTemplates": templates}]
     return [{"integrationResponseId": f"p{number}", **response} for number, response in enumerate(listed, 1)]
-
-
-def _stage(name: str, stage: StageEntry) -> dict[str, Any]:
-    document = msgspec.to_builtins(stage)
-    written: dict[str, Any] = {"stageName": name}
-    for ours, theirs in (
-        ("description", "description"),
-        ("variables", "stageVariables"),
-        ("routeSettings", "routeSettings"),
-    ):
-        if ours in document:
-            written[theirs] = document.pop(ours)
-    if (throttle := document.pop("throttle", None)) is not None:
-        written["defaultRouteSettings"] = route_settings(throttle)
-    move_access_log(document, written)
-    return {**written, **extended(document)}

@@ -7,10 +7,10 @@ from typing import Any
 
 from wsgw.definitions.freeze_parts import Document
 from wsgw.definitions.freeze_rest import methods_of
+from wsgw.definitions.model_schema import DEFAULT_MODELS
 from wsgw.formats.comparable import rest_integration_meaning
-from wsgw.formats.native_rest import BUILT_IN_MODELS, Validators, rest_method
+from wsgw.formats.native_rest import Validators, rest_method
 from wsgw.formats.native_rest_integration import rest_integration
-from wsgw.formats.native_schema_parts import ModelEntry
 from wsgw.formats.native_schema_rest import (
     GatewayResponseEntry,
     MethodEntry,
@@ -20,10 +20,8 @@ from wsgw.formats.native_schema_rest import (
     RestResponseEntry,
     ValidatorEntry,
 )
-from wsgw.formats.native_shorter import members_of, reader, shortest
+from wsgw.formats.native_shorter import members_of, model_entry, reader, shortest, shortest_integration
 from wsgw.formats.stage_entries import rest_stage_entry
-
-_FIRST = ("type", "uri", "method")
 
 
 def rest_entry(document: Document) -> dict[str, Any]:
@@ -58,15 +56,9 @@ def rest_entry(document: Document) -> dict[str, Any]:
 
 
 def _models(document: Document) -> dict[str, Any]:
-    models = {}
-    for one in document.get("models", ()):
-        schema = json.loads(one["schema"])
-        if schema != BUILT_IN_MODELS.get(one["name"]):
-            entry = {**members_of(one, ModelEntry, "schema"), "schema": schema}
-            if entry.get("contentType") == "application/json":
-                del entry["contentType"]
-            models[one["name"]] = entry
-    return models
+    models = {one["name"]: model_entry(one) for one in document.get("models", ())}
+    built_in = {name: default["schema"] for name, default in DEFAULT_MODELS.items()}
+    return {name: entry for name, entry in models.items() if entry["schema"] != built_in.get(name)}
 
 
 def _route(verb: str, path: str, resource: Document, method: Document, validators: dict[str, str]) -> Any:
@@ -132,11 +124,7 @@ def _integration(integration: Document, path: str, resource: Document) -> Any:
         {"integrationResponses": None, "responseTemplates": short},
         {"integrationResponses": None, "responses": by_pattern},
     ]
-    entry = {name: entry[name] for name in (*_FIRST, *(name for name in entry if name not in _FIRST)) if name in entry}
-    uri = entry.get("uri")
-    if uri and read(uri) is not None and read(uri) == read(entry):
-        return uri
-    return shortest(entry, read, alternatives)
+    return shortest_integration(entry, read, alternatives)
 
 
 def _with_number(entry: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +9,8 @@ from wsgw.definitions.freeze_parts import Document
 from wsgw.formats.comparable import v2_integration_meaning
 from wsgw.formats.native_http import http_integration, http_route
 from wsgw.formats.native_schema_http import HttpApiEntry, HttpIntegrationEntry, HttpRouteEntry
-from wsgw.formats.native_schema_parts import ModelEntry
 from wsgw.formats.native_schema_websocket import ApiEntry, IntegrationEntry, ResponseEntry, RouteEntry
-from wsgw.formats.native_shorter import members_of, reader, shortest
+from wsgw.formats.native_shorter import Read, members_of, model_entry, reader, shortest, shortest_integration
 from wsgw.formats.native_websocket import websocket_integration, websocket_route
 from wsgw.formats.stage_entries import http_stage_entry
 
@@ -34,7 +32,7 @@ def _entry(document: Document, kind: Any, route_entry: Callable[[Document, Docum
     integrations = {one["integrationId"]: one for one in document.get("integrations", ())}
     sections = {
         "cors": document.get("corsConfiguration"),
-        "models": {one["name"]: _model(one) for one in document.get("models", ())},
+        "models": {one["name"]: model_entry(one) for one in document.get("models", ())},
         "routes": {
             route["routeKey"]: route_entry(
                 route, integrations.get((route.get("target") or "").removeprefix("integrations/"))
@@ -53,13 +51,6 @@ def _entry(document: Document, kind: Any, route_entry: Callable[[Document, Docum
     }
 
 
-def _model(one: Document) -> dict[str, Any]:
-    entry = {**members_of(dict(one), ModelEntry, "schema"), "schema": json.loads(one["schema"])}
-    if entry.get("contentType") == "application/json":
-        del entry["contentType"]
-    return entry
-
-
 def _http_route(route: Document, integration: Document | None) -> Any:
     entry = members_of(dict(route), HttpRouteEntry, "integration")
     if integration is not None:
@@ -68,9 +59,7 @@ def _http_route(route: Document, integration: Document | None) -> Any:
             lambda one, findings: v2_integration_meaning(http_integration("i", one, (), findings), is_http=True),
         )
         entry["integration"] = _integration(members_of(dict(integration), HttpIntegrationEntry), read, ())
-    return _route(
-        entry, route, reader(HttpRouteEntry, lambda one, _: http_route("r", route["routeKey"], one)), HttpRouteEntry
-    )
+    return _route(entry, route, reader(HttpRouteEntry, lambda one, _: http_route("r", route["routeKey"], one)))
 
 
 def _websocket_route(route: Document, integration: Document | None) -> Any:
@@ -82,9 +71,7 @@ def _websocket_route(route: Document, integration: Document | None) -> Any:
         entry["twoWay"] = True
     if parameters := route.get("requestParameters"):
         entry["requestParameters"] = {name: bool(one.get("required", False)) for name, one in parameters.items()}
-    return _route(
-        entry, route, reader(RouteEntry, lambda one, _: websocket_route("r", route["routeKey"], one)), RouteEntry
-    )
+    return _route(entry, route, reader(RouteEntry, lambda one, _: websocket_route("r", route["routeKey"], one)))
 
 
 def _websocket_integration(integration: Document) -> Any:
@@ -109,20 +96,15 @@ def _websocket_integration(integration: Document) -> Any:
     return _integration(entry, read, alternatives)
 
 
-def _integration(entry: dict[str, Any], read: Any, alternatives: Any) -> Any:
+def _integration(entry: dict[str, Any], read: Read, alternatives: Any) -> Any:
     """The integration in its short form, or with what it can do without left out."""
     for name, short in _SHORT:
         if name in entry:
             entry[short] = entry.pop(name)
-    uri = entry.get("uri")
-    if uri and read(uri) is not None and read(uri) == read(entry):
-        return uri
-    first = [name for _, name in _SHORT if name in entry]
-    entry = {name: entry[name] for name in (*first, *(name for name in entry if name not in first))}
-    return shortest(entry, read, alternatives)
+    return shortest_integration(entry, read, alternatives)
 
 
-def _route(entry: dict[str, Any], route: Document, read: Any, kind: Any) -> Any:
+def _route(entry: dict[str, Any], route: Document, read: Read) -> Any:
     if throttle := route.get("x-wsgw", {}).get("throttle"):
         entry["throttle"] = throttle
     if entry.get("authorizationType") == "NONE":

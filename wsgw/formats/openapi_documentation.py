@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from wsgw.definitions.finding import pointer
@@ -28,6 +29,7 @@ _TYPES = frozenset(
 )
 _PARAMETERS = {"path": "PATH_PARAMETER", "query": "QUERY_PARAMETER", "header": "REQUEST_HEADER"}
 INFO = ("description", "termsOfService", "contact", "license")
+LOCATION = ("type", "path", "method", "statusCode", "name")
 METHOD = ("tags", "summary", "description", "externalDocs", "deprecated")
 
 
@@ -44,35 +46,35 @@ class Documentation:
             return
         self._extension(root.at(EXTENSION))
         info = root.at("info")
-        self._put(root, {"type": "API"}, self._said(root, ("externalDocs",), info=self._said(info, INFO)))
+        self._put({"type": "API"}, self._said(root, ("externalDocs",), info=self._said(info, INFO)))
 
     def parts(self) -> list[dict[str, Any]]:
         return [self._parts[key] for key in sorted(self._parts)]
 
     def resource(self, item: Place, path: str) -> None:
-        self._put(item, {"type": "RESOURCE", "path": path}, self._said(item, ("summary", "description")))
+        self._put({"type": "RESOURCE", "path": path}, self._said(item, ("summary", "description")))
 
     def method(self, operation: Place, path: str, verb: str) -> None:
         location = {"type": "METHOD", "path": path, "method": verb}
-        self._put(operation, location, self._said(operation, METHOD))
+        self._put(location, self._said(operation, METHOD))
 
     def parameter(self, parameter: Place, path: str, verb: str, place: str, name: str) -> None:
         location = {"type": _PARAMETERS[place], "path": path, "method": verb, "name": name}
-        self._put(parameter, location, self._said(parameter, ("description",)))
+        self._put(location, self._said(parameter, ("description",)))
 
     def body(self, body: Place, path: str, verb: str) -> None:
         location = {"type": "REQUEST_BODY", "path": path, "method": verb}
-        self._put(body, location, self._said(body, ("description",)))
+        self._put(location, self._said(body, ("description",)))
 
     def response(self, response: Place, path: str, verb: str, status: str) -> None:
         said = self._said(response, ("description",))
         if said.get("description") != response_description(status):
             location = {"type": "RESPONSE", "path": path, "method": verb, "statusCode": status}
-            self._put(response, location, said)
+            self._put(location, said)
 
     def header(self, header: Place, path: str, verb: str, status: str, name: str) -> None:
         location = {"type": "RESPONSE_HEADER", "path": path, "method": verb, "statusCode": status, "name": name}
-        self._put(header, location, self._said(header, ("description",)))
+        self._put(location, self._said(header, ("description",)))
 
     def _extension(self, extension: Place) -> None:
         if extension.value is None or not extension.is_mapping():
@@ -95,7 +97,7 @@ class Documentation:
                     properties.warn("this is no JSON object: the part is left out", "write a mapping")
                     continue
             if properties.value is not None and isinstance(said, dict):
-                self._put(part, where, said)
+                self._put(where, said)
             else:
                 properties.warn("this must be a mapping: the part is left out")
 
@@ -104,10 +106,10 @@ class Documentation:
         found = {name: said[name] for name in names if said.get(name)}
         return {**found, **{name: value for name, value in more.items() if value}}
 
-    def _put(self, place: Place, location: dict[str, str], said: dict[str, Any]) -> None:
+    def _put(self, location: dict[str, str], said: dict[str, Any]) -> None:
         if self._ignore or not said:
             return
-        key = _key(location)
+        key = location_key(location)
         if key not in self._parts:
             part_id = made_id(10, "documentation", key)
             self._parts[key] = {"id": part_id, "location": location, "properties": json.dumps(said)}
@@ -118,5 +120,6 @@ def response_description(status: str) -> str:
     return f"{status} response"
 
 
-def _key(location: dict[str, str]) -> str:
-    return pointer(tuple(location.get(name, "") for name in ("type", "path", "method", "statusCode", "name")))
+def location_key(location: Mapping[str, str]) -> str:
+    """What tells the documentation part at `location` from the others."""
+    return pointer(tuple(location.get(name, "") for name in LOCATION))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from wsgw.definitions.check_parts import LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS
+from wsgw.definitions.route import TIMEOUT_MS
 from wsgw.formats.openapi_extensions import extended
 from wsgw.formats.openapi_place import Place, present
 
@@ -16,8 +18,6 @@ _CONTENT_HANDLING = frozenset({"CONVERT_TO_BINARY", "CONVERT_TO_TEXT"})
 _CONNECTIONS = frozenset({"INTERNET", "VPC_LINK"})
 _TRANSFER = frozenset({"BUFFERED", "STREAM"})
 _RESPONSE_MEMBERS = frozenset({"statusCode", "responseParameters", "responseTemplates", "contentHandling"})
-_LEAST_TIMEOUT, _MOST_TIMEOUT = 50, 900_000
-_DEFAULT_TIMEOUT = 29_000
 _REST_MEMBERS = frozenset(
     {
         "type",
@@ -88,7 +88,7 @@ def rest_integration(place: Place, resource: dict[str, Any], verb: str) -> dict[
             tlsConfig=present(insecureSkipVerification=tls.flag("insecureSkipVerification")) or None,
         ),
         "passthroughBehavior": place.choice("passthroughBehavior", _PASSTHROUGH) or "WHEN_NO_MATCH",
-        "timeoutInMillis": place.number("timeoutInMillis", _LEAST_TIMEOUT, _MOST_TIMEOUT) or _DEFAULT_TIMEOUT,
+        "timeoutInMillis": place.number("timeoutInMillis", LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS) or TIMEOUT_MS,
         "cacheNamespace": place.text("cacheNamespace") or resource["id"],
         "cacheKeyParameters": place.texts("cacheKeyParameters") or [],
         "integrationResponses": _responses(place.at("responses"), owner),
@@ -120,7 +120,7 @@ def http_integration(place: Place) -> dict[str, Any] | None:
             credentialsArn=place.text("credentials"),
             requestParameters=place.text_map("requestParameters"),
             responseParameters={status: statuses.text_map(status) or {} for status, _ in statuses.members()} or None,
-            timeoutInMillis=place.number("timeoutInMillis", _LEAST_TIMEOUT, _MOST_TIMEOUT),
+            timeoutInMillis=place.number("timeoutInMillis", LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS),
             tlsConfig=present(serverNameToVerify=tls.text("serverNameToVerify")) or None,
             description=place.text("description"),
         ),

@@ -5,15 +5,13 @@ Source: API reference, PutRestApi; developer guide, "Import an OpenAPI file to u
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from wsgw.definitions.finding import pointer
 from wsgw.definitions.freeze_parts import Document
-from wsgw.definitions.model_schema import model_reference
+from wsgw.definitions.model_schema import DEFAULT_MODELS, MODEL_ADDRESS, model_reference
 from wsgw.errors import DefinitionError
-from wsgw.formats.openapi_models import DEFAULT_MODELS
+from wsgw.formats.openapi_documentation import location_key
 from wsgw.formats.openapi_paths import Tree
 from wsgw.formats.openapi_place import Notes, Place
 
@@ -23,7 +21,6 @@ Mode = Literal["merge", "overwrite"]
 _OWN = ("id", "apiId", "protocolType", "rootResourceId", "createdDate", "stages", "warnings", "apiEndpoint")
 _LISTS = ("resources", "authorizers", "models", "requestValidators", "gatewayResponses", "documentationParts")
 _DEFAULTS = {name: model["description"] for name, model in DEFAULT_MODELS.items()}
-_REFERENCE = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/")
 
 
 def merge(existing: Document, imported: Document, mode: Mode) -> dict[str, Any]:
@@ -86,7 +83,7 @@ def _with_ids_of(existing: Document, imported: Document) -> dict[str, Any]:
                 renamed[one["id"]] = known
                 one = {**one, "id": known}
             if name == "models":
-                one = {**one, "schema": _REFERENCE.sub(model_reference(existing["id"], ""), one["schema"])}
+                one = {**one, "schema": MODEL_ADDRESS.sub(model_reference(existing["id"], ""), one["schema"])}
             made[name].append(one)
     paths = {resource["path"]: resource["id"] for resource in existing.get("resources", ())}
     renamed |= {one["id"]: paths[one["path"]] for one in imported.get("resources", ()) if one["path"] in paths}
@@ -148,7 +145,6 @@ def _united(kind: str, existing: Iterable[Document], imported: Iterable[Document
 def _name(kind: str, one: Document) -> str:
     """What tells one of the list `kind` from the others."""
     if kind == "documentationParts":
-        location = one.get("location", {})
-        return pointer(tuple(location.get(name, "") for name in ("type", "path", "method", "statusCode", "name")))
+        return location_key(one.get("location", {}))
     name: str = one["responseType"] if kind == "gatewayResponses" else one["name"]
     return name

@@ -8,12 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from wsgw.definitions.model_schema import Schema, model_reference
+from wsgw.definitions.model_schema import DEFAULT_MODELS, DRAFT_4, Schema, model_reference
 from wsgw.formats.openapi_ids import made_id
 from wsgw.formats.openapi_place import Place
 
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]")
-_DRAFT_4 = "http://json-schema.org/draft-04/schema"
 _MAPPINGS = frozenset({"properties", "patternProperties", "definitions"})
 _LISTS = frozenset({"allOf", "anyOf", "oneOf"})
 _SINGLE = frozenset({"items", "not", "additionalProperties", "additionalItems"})
@@ -23,22 +22,6 @@ _DROPPED = {
     "minItems": "API Gateway leaves it out when importing",
     "maxItems": "API Gateway leaves it out when importing",
     "nullable": "API Gateway does not support it; write oneOf with {type: 'null'}",
-}
-#: What every new REST API has. Source: developer guide, "Models and mapping templates".
-DEFAULT_MODELS: dict[str, dict[str, Any]] = {
-    "Empty": {
-        "description": "This is a default empty schema model",
-        "schema": {"$schema": f"{_DRAFT_4}#", "title": "Empty Schema", "type": "object"},
-    },
-    "Error": {
-        "description": "This is a default error schema model",
-        "schema": {
-            "$schema": f"{_DRAFT_4}#",
-            "title": "Error Schema",
-            "type": "object",
-            "properties": {"message": {"type": "string"}},
-        },
-    },
 }
 
 
@@ -190,7 +173,7 @@ class Models:
         reason = _DROPPED.get(key)
         if key == "exclusiveMaximum" and not isinstance(member.value, bool):
             reason = "draft 4 has true or false here, beside maximum"
-        elif key == "$schema" and not str(member.value).startswith(_DRAFT_4):
+        elif key == "$schema" and not str(member.value).startswith(DRAFT_4):
             reason = "models are of draft 4"
         elif key == "id":
             # It would change what every reference in the schema means.

@@ -65,6 +65,13 @@ class Place:
             value = self.value[key]
         return Place(value, (*self.path, key), self.notes)
 
+    def within(self, path: Path) -> Place:
+        """What `path` leads to from here, which may be missing."""
+        place = self
+        for part in path:
+            place = place.at(part)
+        return place
+
     def members(self) -> Iterator[tuple[str, Place]]:
         """The members of a mapping by key; an error if it is none."""
         if self.value is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from wsgw.definitions.check_rest import GATEWAY_RESPONSE_TYPES, MOST_COMPRESSION_SIZE
 from wsgw.definitions.finding import Path
 from wsgw.formats.openapi_documentation import EXTENSION as DOCUMENTATION
 from wsgw.formats.openapi_extensions import MISPLACED
@@ -41,32 +42,6 @@ _SWAGGER_ROOT = _EVERY_ROOT | {
     *("swagger", "host", "basePath", "schemes", "consumes", "produces"),
     *("definitions", "parameters", "responses", "securityDefinitions"),
 }
-_MOST_COMPRESSION = 10_485_760
-_GATEWAY_RESPONSES = frozenset(
-    {
-        "ACCESS_DENIED",
-        "API_CONFIGURATION_ERROR",
-        "AUTHORIZER_CONFIGURATION_ERROR",
-        "AUTHORIZER_FAILURE",
-        "BAD_REQUEST_BODY",
-        "BAD_REQUEST_PARAMETERS",
-        "DEFAULT_4XX",
-        "DEFAULT_5XX",
-        "EXPIRED_TOKEN",
-        "INTEGRATION_FAILURE",
-        "INTEGRATION_TIMEOUT",
-        "INVALID_API_KEY",
-        "INVALID_SIGNATURE",
-        "MISSING_AUTHENTICATION_TOKEN",
-        "QUOTA_EXCEEDED",
-        "REQUEST_TOO_LARGE",
-        "RESOURCE_NOT_FOUND",
-        "THROTTLED",
-        "UNAUTHORIZED",
-        "UNSUPPORTED_MEDIA_TYPE",
-        "WAF_FILTERED",
-    }
-)
 
 Places = dict[Path, Path]
 
@@ -79,7 +54,7 @@ def root_members(root: Place) -> dict[str, Any]:
             description=info.text("description") or None,
             version=info.text("version") or None,
             binaryMediaTypes=root.texts(BINARY),
-            minimumCompressionSize=root.number(COMPRESSION, 0, _MOST_COMPRESSION),
+            minimumCompressionSize=root.number(COMPRESSION, 0, MOST_COMPRESSION_SIZE),
             policy=_policy(root.at(POLICY)) if POLICY in root else None,
             securityPolicy=root.text(SECURITY_POLICY),
             endpointAccessMode=root.text(ACCESS_MODE),
@@ -157,7 +132,7 @@ def validators_of(place: Place) -> list[dict[str, Any]]:
 def gateway_responses_of(place: Place, places: Places, at: Path) -> list[dict[str, Any]]:
     responses: dict[str, dict[str, Any]] = {}
     for name, response in place.members():
-        if name.upper() not in _GATEWAY_RESPONSES:
+        if name.upper() not in GATEWAY_RESPONSE_TYPES:
             response.error(f"there is no gateway response {name[:100]!r}", "DEFAULT_4XX and DEFAULT_5XX cover the rest")
             continue
         if not response.is_mapping():

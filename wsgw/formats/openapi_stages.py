@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from wsgw.definitions.finding import Path
-from wsgw.formats.native_http import http_stage
+from wsgw.formats.native_parts import v2_stage
 from wsgw.formats.native_rest import rest_stage
 from wsgw.formats.native_schema_http import HttpStageEntry
 from wsgw.formats.native_schema_rest import RestStageEntry
@@ -31,7 +31,7 @@ def rest_stages(root: Place, places: dict[Path, Path], api: Path) -> list[dict[s
 
 def http_stages(root: Place, places: dict[Path, Path], api: Path) -> list[dict[str, Any]]:
     """The stages that an HTTP API's document names, in v2's shapes; `places` gets where they stand."""
-    return [http_stage(name, entry) for name, entry in _entries(root, HttpStageEntry, places, api).items()]
+    return [v2_stage(name, entry) for name, entry in _entries(root, HttpStageEntry, places, api).items()]
 
 
 def _entries(root: Place, kind: type[T], places: dict[Path, Path], api: Path) -> dict[str, T]:
@@ -41,9 +41,7 @@ def _entries(root: Place, kind: type[T], places: dict[Path, Path], api: Path) ->
         return {}
     spoiled = set()
     for fault in _shape(kind).findings(extension.value):
-        place = extension
-        for part in fault.path:
-            place = place.at(part)
+        place = extension.within(fault.path)
         place.error(fault.message, fault.remedy)
         spoiled.add(str(place.path[1]) if fault.path else "")
     entries: dict[str, T] = {}

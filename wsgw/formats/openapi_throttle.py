@@ -26,8 +26,5 @@ def throttle_of(operation: Place) -> dict[str, Any] | None:
     place = operation.at(THROTTLE)
     faults = _shape().findings(place.value)
     for fault in faults:
-        at = place
-        for part in fault.path:
-            at = at.at(part)
-        at.error(fault.message, fault.remedy)
+        place.within(fault.path).error(fault.message, fault.remedy)
     return None if faults else dict(place.value)

@@ -6,9 +6,8 @@ import json
 from typing import Any
 
 from wsgw.definitions.freeze_parts import Document
-from wsgw.formats.openapi_documentation import INFO, METHOD, response_description
+from wsgw.formats.openapi_documentation import INFO, LOCATION, METHOD, response_description
 
-_LOCATION = ("type", "path", "method", "statusCode", "name")
 _DESCRIPTION = ("description",)
 
 
@@ -17,7 +16,7 @@ class Words:
 
     def __init__(self, document: Document) -> None:
         self._description = document.get("description")
-        self._parts = {tuple(part["location"].get(key) for key in _LOCATION): part for part in _parts(document)}
+        self._parts = {tuple(part["location"].get(key) for key in LOCATION): part for part in _parts(document)}
 
     def api(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Members of the document's root, and of its info."""

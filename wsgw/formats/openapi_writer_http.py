@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wsgw.definitions.finding import pointer
 from wsgw.definitions.freeze_parts import Document
 from wsgw.formats.openapi_form import Form
 from wsgw.formats.openapi_http import CORS, INTEGRATIONS, VERSION, default_responses, path_parameters
@@ -69,8 +70,7 @@ class _Integrations:
         if name is None:
             return made
         self.shared[name] = made
-        escaped = name.replace("~", "~0").replace("/", "~1")
-        return {"$ref": f"#/components/{INTEGRATIONS}/{escaped}"}
+        return {"$ref": "#" + pointer(("components", INTEGRATIONS, name))}
 
 
 def _paths(document: Document, schemes: Schemes, integrations: _Integrations, form: Form) -> dict[str, Any]:
@@ -81,10 +81,10 @@ def _paths(document: Document, schemes: Schemes, integrations: _Integrations, fo
         is_default = key == "$default"
         path = _DEFAULT_PATH if is_default else path
         item = paths.setdefault(path, {})
-        for name, value in {**_declared(path, form), **ours.get("pathItem", {})}.items():
+        for name, value in {**_declared(path), **ours.get("pathItem", {})}.items():
             item.setdefault(name, value)
         operation = {
-            **_operation(route, key, form),
+            **_operation(route, key),
             **schemes.requirement(route),
             **({"isDefaultRoute": True} if is_default and form.has("apigateway") else {}),
         }
@@ -99,12 +99,12 @@ def _paths(document: Document, schemes: Schemes, integrations: _Integrations, fo
     return paths
 
 
-def _declared(path: str, form: Form) -> dict[str, Any]:
+def _declared(path: str) -> dict[str, Any]:
     parameters = path_parameters(path)
     return {"parameters": parameters} if parameters else {}
 
 
-def _operation(route: Document, key: str, form: Form) -> dict[str, Any]:
+def _operation(route: Document, key: str) -> dict[str, Any]:
     """What the route has of an operation; an import takes responses made here for none."""
     written = dict(route.get("x-wsgw", {}).get("operation", {}))
     responses = written.pop("responses", None)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from wsgw.definitions.freeze_parts import Document
+from wsgw.definitions.route import TIMEOUT_MS
 from wsgw.formats.openapi_place import present
-
-_DEFAULT_TIMEOUT = 29_000
 
 
 def rest_integration(integration: Document, resource: Document) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def rest_integration(integration: Document, resource: Document) -> dict[str, Any
             requestTemplates=integration.get("requestTemplates"),
             passthroughBehavior=integration.get("passthroughBehavior", "WHEN_NO_MATCH").lower(),
             contentHandling=integration.get("contentHandling"),
-            timeoutInMillis=None if timeout == _DEFAULT_TIMEOUT else timeout,
+            timeoutInMillis=None if timeout == TIMEOUT_MS else timeout,
             tlsConfig=integration.get("tlsConfig"),
             responseTransferMode=integration.get("responseTransferMode"),
             integrationTarget=integration.get("integrationTarget"),

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from wsgw.definitions.freeze_parts import Document
 from wsgw.formats.openapi_form import Form
 from wsgw.formats.openapi_integration import INTEGRATION
+from wsgw.formats.openapi_root import VALIDATOR
 from wsgw.formats.openapi_throttle import THROTTLE
 from wsgw.formats.openapi_writer_documentation import Words
 from wsgw.formats.openapi_writer_integration import rest_integration
 from wsgw.formats.openapi_writer_security import Schemes
 
-VALIDATOR = "x-amazon-apigateway-request-validator"
 _PREFIX, _HEADER = "method.request.", "method.response.header."
 _PLACES = {"path": "path", "querystring": "query", "header": "header"}
 _KINDS = {"path": "PATH_PARAMETER", "query": "QUERY_PARAMETER", "header": "REQUEST_HEADER"}

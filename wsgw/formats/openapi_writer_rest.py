@@ -9,10 +9,10 @@ import json
 from typing import Any
 
 from wsgw.definitions.freeze_parts import Document
-from wsgw.definitions.model_schema import MODEL, models_in
+from wsgw.definitions.model_schema import DEFAULT_MODELS, MODEL, models_in
 from wsgw.formats.openapi_documentation import EXTENSION as DOCUMENTATION
 from wsgw.formats.openapi_form import Form
-from wsgw.formats.openapi_models import DEFAULT_MODELS, with_references
+from wsgw.formats.openapi_models import with_references
 from wsgw.formats.openapi_place import present
 from wsgw.formats.openapi_rest import ANY_METHOD
 from wsgw.formats.openapi_root import (

@@ -1,4 +1,4 @@
-"""A Stage in API Gateway's shape → its entry as the native format has it: what `rest_stage` and `http_stage` undo."""
+"""A Stage in API Gateway's shape → its entry as the native format has it: what `rest_stage` and `v2_stage` undo."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from wsgw.definitions.freeze_parts import Document
 from wsgw.definitions.freeze_rest import route_key_of
+from wsgw.formats.native_parts import V2_STAGE
 from wsgw.formats.native_rest import settings_key
 
 _RATE, _BURST = "throttlingRateLimit", "throttlingBurstLimit"
@@ -40,11 +41,7 @@ def rest_stage_entry(stage: Document) -> dict[str, Any]:
 def http_stage_entry(stage: Document) -> dict[str, Any]:
     """The entry of an HTTP or WebSocket API's stage."""
     made: dict[str, Any] = {}
-    for ours, theirs in (
-        ("description", "description"),
-        ("variables", "stageVariables"),
-        ("routeSettings", "routeSettings"),
-    ):
+    for ours, theirs in V2_STAGE:
         if stage.get(theirs) is not None:
             made[ours] = stage[theirs]
     throttle = stage.get("defaultRouteSettings", {})

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+from urllib.parse import quote
 
 from wsgw.errors import ApiConfigurationError, BadRequest, IntegrationTimeout
 from wsgw.integrations.aws_endpoints import Service
@@ -28,14 +29,6 @@ _SERVICES = {
 Parameters = Mapping[str, str]
 #: The first parameter that the SDK finds something wrong with; its value comes behind it.
 _NAMED = re.compile(r'parameter (?:in [A-Za-z.]+: )?"?([A-Za-z]+)')
-
-
-class AwsAction(NamedTuple):
-    """An operation as subtypes name it: `SQS`, `SendMessage`. role: the ARN of the integration's credentials."""
-
-    service: str
-    operation: str
-    role: str | None = None
 
 
 class AwsActions:
@@ -126,8 +119,6 @@ class _Operation:
 
 
 def _pairs(query: Mapping[str, Any]) -> list[tuple[str, str]]:
-    from urllib.parse import quote
-
     return [(quote(name, safe=""), quote(str(value), safe="")) for name, value in query.items()]
 
 

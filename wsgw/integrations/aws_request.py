@@ -18,6 +18,7 @@ from wsgw.authorizers.canonical import has_dot_segment
 from wsgw.errors import ApiConfigurationError
 from wsgw.integrations.aws_endpoints import WHOLE_NAMES, Service
 from wsgw.integrations.aws_services import AwsRequest, query_of
+from wsgw.integrations.aws_shapes import typed
 from wsgw.invocation import Headers, IntegrationRequest
 
 FORM = "application/x-www-form-urlencoded"
@@ -105,7 +106,7 @@ def _action(
         )
     body = request.body or b"{}"
     if wraps(service):
-        body = orjson.dumps(_typed(service, action, _parameters(query, headers, request.body))) or body
+        body = orjson.dumps(typed(service.model, action, _parameters(query, headers, request.body)))
         query = []
     kind = f"application/x-amz-json-{metadata.get('jsonVersion', '1.0')}"
     given = _header(headers, "content-type")
@@ -202,10 +203,3 @@ def _parameters(query: list[tuple[str, str]], headers: Headers, body: bytes) -> 
     said.pop("Action", None)
     said.pop("Version", None)
     return {**given, **said}
-
-
-def _typed(service: Service, action: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Texts of a query as the types that the operation's input has."""
-    from wsgw.integrations.aws_shapes import typed
-
-    return typed(service.model, action, given)

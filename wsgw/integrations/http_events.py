@@ -7,12 +7,11 @@ Source: developer guide, "Create AWS Lambda proxy integrations for HTTP APIs", w
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
 from wsgw.definitions.route import DEFAULT_KEY
-from wsgw.integrations.rest_events import identity
+from wsgw.integrations.rest_events import by_name, identity, last_of
 from wsgw.invocation import Headers, HttpInvocation
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
@@ -47,7 +46,7 @@ def events_of_2_0(account_id: str) -> MakeEvent:
     def event(invocation: HttpInvocation, shown: Shown | None = None, /) -> Event:
         if shown is None:
             shown = as_it_came(invocation)
-        headers = _by_name(shown.headers, lower=True)
+        headers = _headers_by_name(shown.headers)
         cookies = headers.pop("cookie", None)
         site = invocation.site
         result: Event = {
@@ -60,7 +59,7 @@ def events_of_2_0(account_id: str) -> MakeEvent:
             result["cookies"] = [part for line in cookies for one in line.split(";") if (part := one.strip())]
         result["headers"] = {name: ",".join(values) for name, values in headers.items()}
         if shown.query:
-            result["queryStringParameters"] = {name: ",".join(v) for name, v in _by_name(shown.query).items()}
+            result["queryStringParameters"] = {name: ",".join(v) for name, v in by_name(shown.query).items()}
         result["requestContext"] = _context_of_2_0(invocation, shown.path, account_id)
         if invocation.body:
             result["body"], encoded = _body(invocation)
@@ -86,17 +85,17 @@ def events_of_1_0(account_id: str) -> MakeEvent:
             shown = as_it_came(invocation)
         elif shown.path != invocation.path:
             path = shown.path
-        headers = {_capitalized(name): values for name, values in _by_name(shown.headers, lower=True).items()}
-        query = _by_name(shown.query)
+        headers = {_capitalized(name): values for name, values in _headers_by_name(shown.headers).items()}
+        query = by_name(shown.query)
         body, encoded = _body(invocation) if invocation.body else (None, False)
         return {
             "version": "1.0",
             "resource": _resource(invocation),
             "path": path,
             "httpMethod": invocation.method,
-            "headers": _last(headers),
+            "headers": last_of(headers),
             "multiValueHeaders": headers or None,
-            "queryStringParameters": _last(query),
+            "queryStringParameters": last_of(query),
             "multiValueQueryStringParameters": query or None,
             "requestContext": _context_of_1_0(invocation, account_id),
             "pathParameters": {name: unquote(value) for name, value in invocation.path_parameters.items()} or None,
@@ -181,18 +180,10 @@ def _is_text(content_type: str) -> bool:
     return media_type.startswith("text/") or media_type in _TEXT_TYPES or media_type.endswith(("+json", "+xml"))
 
 
-def _by_name(pairs: Iterable[tuple[str, str]], *, lower: bool = False) -> dict[str, list[str]]:
-    """All values of each name in order; lower: of header names, whatever their case, but those of one hop."""
-    values: dict[str, list[str]] = {}
-    for name, value in pairs:
-        key = name.lower() if lower else name
-        if not lower or key not in _OF_ONE_HOP:
-            values.setdefault(key, []).append(value)
-    return values
-
-
-def _last(values: dict[str, list[str]]) -> dict[str, str] | None:
-    return {name: each[-1] for name, each in values.items()} or None
+def _headers_by_name(headers: Headers) -> dict[str, list[str]]:
+    """All values of each header in order, by its name in lower case, but those of one hop."""
+    values = by_name((name.lower(), value) for name, value in headers)
+    return {name: each for name, each in values.items() if name not in _OF_ONE_HOP}
 
 
 def _capitalized(name: str) -> str:

@@ -47,8 +47,7 @@ class Target(NamedTuple):
 
     def at(self, request_target: str) -> Target:
         """The same host, asked for `request_target`: visible ASCII from a slash on, as the caller made sure."""
-        rest = f" {request_target} HTTP/1.1\r\nHost: {self.authority}\r\n".encode("ascii")
-        return Target(self.host, rest, self.authority, request_target)
+        return Target(self.host, after_method(request_target, self.authority), self.authority, request_target)
 
 
 class PoolCounts(NamedTuple):
@@ -205,4 +204,4 @@ class HttpPool:
             circuit = Circuit(self._circuit_failures, self._clock)
             host = Host(name, addresses, handshake, self._limits, self._sweep, circuit)
             self._hosts[key] = host
-        return Target(host, after_method(where), where.authority, where.request_target)
+        return Target(host, after_method(where.request_target, where.authority), where.authority, where.request_target)

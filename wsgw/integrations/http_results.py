@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from wsgw.errors import FunctionError
-from wsgw.integrations.proxy_result import kind, parsed, single_header, status_of
+from wsgw.integrations.proxy_result import headers_of, kind, member, parsed, single_header, status_of
 from wsgw.invocation import Reply
 
 _JSON: Final = ("content-type", "application/json")
@@ -29,9 +29,7 @@ def reply_of_2_0(payload: Any, _target: Any = None) -> Reply:
     given = payload
     result = parsed(given) if isinstance(given, bytes) else given
     if isinstance(result, dict) and "statusCode" in result:
-        headers = [
-            single_header(name, value) for name, value in _object(result, "headers").items() if value is not None
-        ]
+        headers = [single_header(name, value) for name, value in member(result, "headers").items() if value is not None]
         return _reply(result, headers + [single_header("set-cookie", cookie) for cookie in _cookies(result)])
     if isinstance(result, str):
         return Reply(200, result.encode("utf-8", "replace"), [_JSON])
@@ -44,14 +42,7 @@ def reply_of_1_0(payload: Any, _target: Any = None) -> Reply:
     result = parsed(payload) if isinstance(payload, bytes) else payload
     if not isinstance(result, dict):
         raise FunctionError(detail=f"the result is {kind(result)}, not an object with a statusCode")
-    headers: list[tuple[str, str]] = []
-    for name, values in _object(result, "multiValueHeaders").items():
-        if not isinstance(values, list):
-            raise FunctionError(detail="a member of multiValueHeaders is not a list")
-        headers += [single_header(name, value) for value in values if value is not None]
-    known = {(name.lower(), value) for name, value in headers}
-    single = [single_header(name, value) for name, value in _object(result, "headers").items() if value is not None]
-    return _reply(result, [one for one in single if (one[0].lower(), one[1]) not in known] + headers)
+    return _reply(result, headers_of(result))
 
 
 def _reply(result: Mapping[str, Any], headers: list[tuple[str, str]]) -> Reply:
@@ -87,15 +78,6 @@ def _cookies(result: Mapping[str, Any]) -> list[str]:
     if not isinstance(cookies, list) or not all(isinstance(cookie, str) for cookie in cookies):
         raise FunctionError(detail="the result's cookies are not a list of strings")
     return cookies
-
-
-def _object(result: Mapping[str, Any], name: str) -> dict[str, Any]:
-    member = result.get(name)
-    if member is None:
-        return {}
-    if not isinstance(member, dict):
-        raise FunctionError(detail=f"the result's {name} is {kind(member)}, not an object")
-    return member
 
 
 def _dumped(result: Any) -> bytes:

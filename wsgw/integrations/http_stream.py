@@ -8,9 +8,8 @@ from typing import Protocol
 from wsgw.errors import GatewayError, IntegrationFailure
 from wsgw.integrations.drive import Parked, current
 
-#: Above this many bytes that nobody has taken yet the backend is not read any more; below the other it is again.
+#: Above this many bytes that nobody has taken yet the backend is not read any more; once they are taken, it is again.
 _MOST_HELD = 262_144
-_RESUME_AT = 65_536
 
 
 class Source(Protocol):

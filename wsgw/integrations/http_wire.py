@@ -149,9 +149,9 @@ def _encoded(lines: list[str]) -> bytes:
         raise ApiConfigurationError(detail="invalid_header_value") from error
 
 
-def after_method(target: Address) -> bytes:
-    """The rest of the request line and the Host line: constant per URL."""
-    return f" {target.request_target} HTTP/1.1\r\nHost: {target.authority}\r\n".encode("ascii")
+def after_method(request_target: str, authority: str) -> bytes:
+    """The rest of the request line and the Host line: constant per URL. Both are wire text, as Address has them."""
+    return f" {request_target} HTTP/1.1\r\nHost: {authority}\r\n".encode("ascii")
 
 
 def request_head(how: Method, rest: bytes, headers: bytes, body: bytes, length: int | None) -> bytes:

@@ -44,7 +44,7 @@ def proxy_reply(payload: bytes | dict[str, Any] | None, event_type: EventType) -
     status = status_of(result)
     if status is None:
         raise FunctionError(detail="the result has no statusCode from 200 to 599")
-    return Reply(status, _body(result), _headers(result))
+    return Reply(status, _body(result), headers_of(result))
 
 
 def _message_reply(result: dict[str, Any]) -> Reply:
@@ -94,25 +94,29 @@ def _body(result: dict[str, Any]) -> bytes:
         raise FunctionError(detail="the result's body is not base64") from error
 
 
-def _headers(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Both members together: where they say the same name and value, it counts once, as multiValueHeaders has it."""
+def headers_of(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Both members together: where they say the same name and value, it counts once, as multiValueHeaders has it.
+
+    Raises FunctionError.
+    """
     several: list[tuple[str, str]] = []
-    for name, values in _member(result, "multiValueHeaders").items():
+    for name, values in member(result, "multiValueHeaders").items():
         if not isinstance(values, list):
             raise FunctionError(detail="a member of multiValueHeaders is not a list")
         several += [single_header(name, value) for value in values if value is not None]
     known = {(name.lower(), value) for name, value in several}
-    single = [single_header(name, value) for name, value in _member(result, "headers").items() if value is not None]
+    single = [single_header(name, value) for name, value in member(result, "headers").items() if value is not None]
     return [pair for pair in single if (pair[0].lower(), pair[1]) not in known] + several
 
 
-def _member(result: dict[str, Any], name: str) -> dict[str, Any]:
-    member = result.get(name)
-    if member is None:
+def member(result: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The object `name` of a result, empty where it has none. Raises FunctionError."""
+    found = result.get(name)
+    if found is None:
         return {}
-    if not isinstance(member, dict):
-        raise FunctionError(detail=f"the result's {name} is {kind(member)}, not an object")
-    return member
+    if not isinstance(found, dict):
+        raise FunctionError(detail=f"the result's {name} is {kind(found)}, not an object")
+    return found
 
 
 def single_header(name: Any, value: Any) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from wsgw.errors import ApiConfigurationError, FunctionError
-from wsgw.integrations.proxy_result import Answer, kind, parsed, single_header, status_of
+from wsgw.integrations.proxy_result import Answer, kind, member, parsed, single_header, status_of
 from wsgw.invocation import HttpInvocation, Principal, Reply
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
@@ -38,16 +38,14 @@ _PRELUDE = frozenset(("statusCode", "headers", "multiValueHeaders", "cookies"))
 _MEMBERS = frozenset(("statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"))
 
 
-def rest_events(
-    binary: Binary, *, account_id: str, deployment_id: str = "", operation_name: str | None = None
-) -> Callable[[HttpInvocation], Event]:
-    """Gives the event of each invocation of one route; what is the route's own is given here."""
+def rest_events(binary: Binary) -> Callable[[HttpInvocation], Event]:
+    """Gives the event of each invocation of an API whose `binary` bodies are bytes."""
 
     def event(invocation: HttpInvocation) -> Event:
         result = request_members(invocation)
-        context = request_context(invocation, account_id, deployment_id)
-        if operation_name is not None:
-            context["operationName"] = operation_name
+        context = request_context(invocation)
+        if invocation.operation_name:
+            context["operationName"] = invocation.operation_name
         result["requestContext"] = context
         encoded = bool(invocation.body) and binary(invocation.fields.first("content-type"))
         result["body"] = body_text(invocation.body, encoded)
@@ -61,27 +59,27 @@ def request_members(invocation: HttpInvocation) -> Event:
     """The event up to its requestContext: what was asked for."""
     base = invocation.base_path
     headers = shown_headers(invocation)
-    query = _by_name(invocation.query)
+    query = by_name(invocation.query)
     return {
         "resource": invocation.resource_path,
         "path": f"/{base}{invocation.rest}" if base else invocation.rest,
         "httpMethod": invocation.method,
-        "headers": _last(headers),
+        "headers": last_of(headers),
         "multiValueHeaders": headers or None,
-        "queryStringParameters": _last(query),
+        "queryStringParameters": last_of(query),
         "multiValueQueryStringParameters": query or None,
         "pathParameters": dict(invocation.path_parameters) or None,
         "stageVariables": dict(invocation.site.stage_variables) or None,
     }
 
 
-def request_context(invocation: HttpInvocation, account_id: str, deployment_id: str) -> dict[str, Any]:
+def request_context(invocation: HttpInvocation) -> dict[str, Any]:
     """The requestContext: by which route of which API, when, and who asked."""
     site, caller = invocation.site, invocation.caller
     context: dict[str, Any] = {
-        "accountId": account_id,
+        "accountId": site.account_id,
         "apiId": site.api_id,
-        "deploymentId": deployment_id,
+        "deploymentId": site.deployment_id,
         "domainName": caller.domain_name,
         "domainPrefix": invocation.domain_prefix,
         "extendedRequestId": invocation.extended_request_id,
@@ -199,24 +197,15 @@ def _headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """multiValueHeaders first, then headers; a name that both have is spelled as multiValueHeaders spell it."""
     headers: list[tuple[str, str]] = []
     spelled: dict[str, str] = {}
-    for name, values in _object(result, "multiValueHeaders"):
+    for name, values in member(result, "multiValueHeaders").items():
         if not isinstance(values, list):
             raise FunctionError(detail="a member of multiValueHeaders is not a list")
-        spelled.setdefault(name.lower(), name)
+        spelled.setdefault(str(name).lower(), name)
         headers += [single_header(name, value) for value in values if value is not None]
-    for name, value in _object(result, "headers"):
+    for name, value in member(result, "headers").items():
         if value is not None:
-            headers.append(single_header(spelled.get(name.lower(), name), value))
+            headers.append(single_header(spelled.get(str(name).lower(), name), value))
     return headers
-
-
-def _object(result: Mapping[str, Any], name: str) -> Iterable[tuple[str, Any]]:
-    member = result.get(name)
-    if member is None:
-        return ()
-    if not isinstance(member, dict):
-        raise FunctionError(detail=f"the result's {name} is {kind(member)}, not an object")
-    return member.items()
 
 
 def _authorizer(principal: Principal) -> dict[str, Any]:
@@ -237,12 +226,14 @@ def _by_spelling(lines: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return values
 
 
-def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """All values of each name, in order."""
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
     return values
 
 
-def _last(values: Mapping[str, list[str]]) -> dict[str, str] | None:
+def last_of(values: Mapping[str, list[str]]) -> dict[str, str] | None:
+    """The last value of each name; None where there is no name."""
     return {name: each[-1] for name, each in values.items()} or None

@@ -7,7 +7,6 @@ import re
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import DEFAULT_KEY, Integration, Route
 from wsgw.errors import DefinitionError, NotFound
-from wsgw.ids import api_tag
 from wsgw.integrations.aws_actions import AwsActions
 from wsgw.integrations.backends import Backends
 from wsgw.integrations.base import Invoker
@@ -15,14 +14,14 @@ from wsgw.integrations.http import HttpIntegration
 from wsgw.integrations.http_events import events_of_1_0, events_of_2_0
 from wsgw.integrations.http_results import reply_of_1_0, reply_of_2_0
 from wsgw.integrations.lambda_ import LambdaIntegration
-from wsgw.integrations.local import PythonIntegration, load_handler
+from wsgw.integrations.local import PythonIntegration
 from wsgw.invocation import HttpInvocation
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
-from wsgw.live.route_steps import live_routes, log_line, throttles, timeout_of
+from wsgw.live.route_steps import describe, live_routes, throttles, timeout_of
 from wsgw.live.route_table import LiveHttpStage
 from wsgw.live.stages import UNNAMED_STAGE
-from wsgw.mapping.http_parameters import ResponseMapping, compile_request_mapping, compile_response_mappings
+from wsgw.mapping.http_parameters import compile_request_mapping, compile_response_mappings
 from wsgw.mapping.parameters import stage_variables_in
 from wsgw.pipeline.forward import http_lines
 from wsgw.pipeline.http_answer import answer_as_it_came, map_answer
@@ -47,15 +46,7 @@ _VARIABLE = re.compile(r"\{([^{}]+?)\+?\}")
 def compile_http_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     """`stage` of `api`, ready to serve. Raises DefinitionError naming the route that cannot be."""
     live = LiveHttpStage()
-    live.api_id = api.id
-    live.api_tag = api_tag(api.id)
-    live.account_id = parts.settings.account_id
-    live.deployment_id = ""
-    live.stage = stage.name
-    live.stage_variables = stage.variables
-    live.limits = stage.limits
-    live.log_line = log_line(stage, "HTTP")
-    live.unmatched = parts.metrics.route(api.id, stage.name, "")
+    describe(live, api, stage, parts)
     live.is_rest = False
     live.not_found = _not_found
     live.preflight = live.settle = None
@@ -87,15 +78,17 @@ def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step,
     integration = route.integration
     if integration is None:
         raise ValueError("the route has no integration; give it one")
+    mappings = compile_response_mappings(integration.response_parameters)
     if integration.subtype is not None:
         steps += _action_steps(stage, integration, parts)
     elif integration.type == "HTTP_PROXY":
-        steps += _backend_steps(stage, route, integration, parts)
+        streams = not any(mapping.needs_body for mapping in mappings.values())
+        steps += _backend_steps(stage, route, integration, parts, streams=streams)
     elif integration.type in ("AWS_PROXY", "PYTHON"):
         steps += _function_steps(stage, integration, parts)
     else:
         raise ValueError(f"HTTP APIs have no {integration.type} integrations; use HTTP_PROXY or AWS_PROXY")
-    steps.append(_answer_step(integration))
+    steps.append(map_answer(mappings) if mappings else answer_as_it_came())
     return tuple(steps)
 
 
@@ -107,7 +100,8 @@ def _streams(route: Route) -> bool:
     return not any("request.body" in value for value in integration.request_parameters.values())
 
 
-def _backend_steps(stage: Stage, route: Route, integration: Integration, parts: Parts) -> list[Step]:
+def _backend_steps(stage: Stage, route: Route, integration: Integration, parts: Parts, *, streams: bool) -> list[Step]:
+    """streams: no response mapping needs the answer's body whole."""
     private = integration.connection_type == "VPC_LINK"
     url = stage_variables_in(integration.uri)(stage.variables)
     target = Backends(parts.http_pool, parts.settings).target(integration, stage, url)
@@ -122,7 +116,6 @@ def _backend_steps(stage: Stage, route: Route, integration: Integration, parts: 
     elif placeholders(url):
         request_target = filled(target.request_target, _VARIABLE.findall(route.key))
     timeout, lines = timeout_of(stage, integration), http_lines()
-    streams = not any(mapping.needs_body for mapping in _response_mappings(integration).values())
     mapping = compile_request_mapping(integration.request_parameters)
     if mapping is None:
         step = map_to_http_backend(target, request_target, integration.method, timeout, lines, streams=streams)
@@ -141,8 +134,7 @@ def _function_steps(stage: Stage, integration: Integration, parts: Parts) -> lis
     mapping = compile_request_mapping(integration.request_parameters)
     invoker: Invoker
     if integration.type == "PYTHON":
-        handler = parts.handlers.get(uri) or load_handler(uri, parts.base)
-        invoker = PythonIntegration(handler, parts.connections, answer=answer)
+        invoker = PythonIntegration(parts.handler(uri), parts.connections, answer=answer)
     else:
         invoker = LambdaIntegration(parts.lambda_clients, answer)
     return [map_to_http_event(uri, timeout_of(stage, integration), event, mapping), integrate(invoker)]
@@ -153,12 +145,3 @@ def _action_steps(stage: Stage, integration: Integration, parts: Parts) -> list[
     action = compile_action(integration.subtype, integration.request_parameters, integration.credentials)
     invoker = ActionIntegration(AwsActions(parts.aws))
     return [map_to_action(action, timeout_of(stage, integration)), integrate(invoker)]
-
-
-def _answer_step(integration: Integration) -> Step:
-    mappings = _response_mappings(integration)
-    return map_answer(mappings) if mappings else answer_as_it_came()
-
-
-def _response_mappings(integration: Integration) -> dict[int, ResponseMapping]:
-    return compile_response_mappings(integration.response_parameters)

@@ -9,12 +9,11 @@ from wsgw.authorizers.claims import ALGORITHM, unreadable
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Route
 from wsgw.errors import DefinitionError, GatewayError, MissingAuthenticationToken
-from wsgw.ids import api_tag
 from wsgw.invocation import HttpInvocation, Reply
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
 from wsgw.live.rest_integrations import integration_steps, streams
-from wsgw.live.route_steps import deployment_id, live_routes, log_line, throttles
+from wsgw.live.route_steps import deployment_id, describe, live_routes, throttles
 from wsgw.live.route_table import LiveHttpStage
 from wsgw.mapping.rest_parameters import required_request_parameters
 from wsgw.pipeline.compression import compressor, decode_body
@@ -29,15 +28,8 @@ _LARGEST_BODY = 10_485_760
 def compile_rest_stage(api: Api, stage: Stage, parts: Parts) -> LiveHttpStage:
     """`stage` of `api`, ready to serve. Raises DefinitionError naming the route that cannot be."""
     live = LiveHttpStage()
-    live.api_id = api.id
-    live.api_tag = api_tag(api.id)
-    live.account_id = parts.settings.account_id
+    describe(live, api, stage, parts)
     live.deployment_id = deployment_id(api)
-    live.stage = stage.name
-    live.stage_variables = stage.variables
-    live.limits = stage.limits
-    live.log_line = log_line(stage, "REST")
-    live.unmatched = parts.metrics.route(api.id, stage.name, "")
     live.is_rest = True
     live.default = None
     live.not_found = _unmatched

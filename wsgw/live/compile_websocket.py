@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import DEFAULT_KEY, LIFECYCLE_KEYS, Integration, Route
-from wsgw.ids import api_tag
 from wsgw.integrations.base import Invoker
 from wsgw.integrations.http import HttpIntegration
 from wsgw.integrations.lambda_ import LambdaIntegration
-from wsgw.integrations.local import PythonIntegration, load_handler
+from wsgw.integrations.local import PythonIntegration
 from wsgw.live.parts import Parts
-from wsgw.live.route_steps import live_routes, log_line, throttles, timeout_of
+from wsgw.live.route_steps import describe, live_routes, throttles, timeout_of
 from wsgw.live.route_table import LiveSocketStage
 from wsgw.mapping.parameters import compile_parameters, required_parameters, stage_variables_in
 from wsgw.mapping.selection import response_selector, response_template_selector, route_selector
@@ -40,18 +39,11 @@ from wsgw.settings import Settings
 def compile_websocket_stage(api: Api, stage: Stage, parts: Parts) -> LiveSocketStage:
     """`stage` of `api`, ready to serve. Raises DefinitionError naming the route that cannot be."""
     live = LiveSocketStage()
-    live.api_id = api.id
-    live.api_tag = api_tag(api.id)
-    live.account_id = parts.settings.account_id
-    live.deployment_id = ""
-    live.stage = stage.name
-    live.stage_variables = stage.variables
-    live.limits = limits = stage.limits
+    describe(live, api, stage, parts)
+    limits = stage.limits
     live.text_bytes = min(limit or 65_535 for limit in (limits.frame_bytes, limits.message_bytes, 65_535))
     live.select = route_selector(api.route_selection_expression)
-    live.unmatched = parts.metrics.route(api.id, stage.name, "")
     live.management = parts.metrics.route(api.id, stage.name, "POST /@connections/{connectionId}")
-    live.log_line = log_line(stage)
     live.allowed_origins = None if stage.allowed_origins is None else frozenset(stage.allowed_origins)
     live.subprotocols = stage.subprotocols
     live.concurrency = stage.concurrency
@@ -91,7 +83,7 @@ def _integration_steps(api: Api, stage: Stage, route: Route, integration: Integr
         if integration.type == "AWS_PROXY":
             invoker = LambdaIntegration(parts.lambda_clients)
         else:
-            invoker = PythonIntegration(parts.handlers.get(uri) or load_handler(uri, parts.base), parts.connections)
+            invoker = PythonIntegration(parts.handler(uri), parts.connections)
         return [map_to_event(uri, timeout_of(stage, integration)), integrate(invoker)]
     if integration.type == "AWS":
         raise ValueError("AWS integrations are not served by this version; use HTTP, AWS_PROXY or MOCK")

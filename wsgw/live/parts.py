@@ -10,6 +10,7 @@ from wsgw.integrations.aws_services import AwsServices
 from wsgw.integrations.handler_context import Connections, Handler
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients
+from wsgw.integrations.local import load_handler
 from wsgw.observe.metrics import Metrics
 from wsgw.settings import Settings
 from wsgw.stores.base import Throttle
@@ -31,3 +32,7 @@ class Parts:
     connections: Connections
     base: Path
     handlers: Mapping[str, Handler]
+
+    def handler(self, uri: str) -> Handler:
+        """The Python function that an integration with this `uri` calls. Raises ValueError and ImportError."""
+        return self.handlers.get(uri) or load_handler(uri, self.base)

@@ -13,7 +13,7 @@ from wsgw.definitions.model import Model
 from wsgw.definitions.route import Integration
 from wsgw.errors import ApiConfigurationError
 from wsgw.integrations.http_wire import address
-from wsgw.mapping.template import TemplateSyntaxError, compile_template
+from wsgw.mapping.template import compile_template
 from wsgw.pipeline.validate import schema_check
 
 # With something in it that may be a host: what has none is `definitions/check`'s to say.
@@ -40,10 +40,7 @@ def prove_url(path: Path, integration: Integration) -> Iterator[Finding]:
 
 def prove_templates(path: Path, templates: Mapping[str, str]) -> Iterator[Finding]:
     for key, template in templates.items():
-        try:
-            compile_template(template or "")
-        except TemplateSyntaxError as fault:
-            yield error((*path, key), str(fault))
+        yield from tried((*path, key), compile_template, template or "")
 
 
 def prove_models(path: Path, models: Mapping[str, Model]) -> Iterator[Finding]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from wsgw.definitions.api import Api
 from wsgw.definitions.check_integration import NON_PROXY
 from wsgw.definitions.finding import Finding, Path, warning
-from wsgw.definitions.route import Integration, IntegrationResponse, Route
+from wsgw.definitions.route import Integration, IntegrationResponse
 from wsgw.live.prove_parts import prove_templates, prove_url, tried
 from wsgw.mapping.rest_parameters import compile_request_parameters, compile_response_parameters
 from wsgw.pipeline.refuse_rest import rest_refuser
-from wsgw.pipeline.rest_headers import TO_AWS, TO_HTTP
+from wsgw.pipeline.rest_headers import reserved_for
 from wsgw.pipeline.rest_response import responder
 
 _HEADER = "integration.request.header."
@@ -26,12 +26,12 @@ def prove_rest(path: Path, api: Api) -> Iterator[Finding]:
             yield from tried(at, rest_refuser, {kind: one})
     for key, route in api.routes.items():
         if route.integration is not None:
-            yield from _integration((*path, "routes", key, "integration"), route, route.integration)
+            yield from _integration((*path, "routes", key, "integration"), route.integration)
 
 
-def _integration(path: Path, route: Route, integration: Integration) -> Iterator[Finding]:
+def _integration(path: Path, integration: Integration) -> Iterator[Finding]:
     yield from prove_url((*path, "uri"), integration)
-    reserved = TO_AWS if integration.type.startswith("AWS") else TO_HTTP
+    reserved = reserved_for(integration.type)
     for target, source in integration.request_parameters.items():
         at: Path = (*path, "requestParameters", target)
         yield from tried(at, compile_request_parameters, {target: source})

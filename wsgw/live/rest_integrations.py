@@ -18,16 +18,16 @@ from wsgw.integrations.base import Invoker
 from wsgw.integrations.http import HttpIntegration, WholeHttpIntegration
 from wsgw.integrations.http_pool import Target
 from wsgw.integrations.lambda_ import LambdaIntegration
-from wsgw.integrations.local import PythonIntegration, load_handler
+from wsgw.integrations.local import PythonIntegration
 from wsgw.integrations.rest_events import rest_events, rest_proxy_answer
 from wsgw.live.parts import Parts
-from wsgw.live.route_steps import deployment_id, timeout_of
+from wsgw.live.route_steps import timeout_of
 from wsgw.mapping.binary_types import binary_matcher
 from wsgw.mapping.rest_parameters import compile_request_parameters
 from wsgw.pipeline.forward import rest_lines
 from wsgw.pipeline.integrate import integrate
 from wsgw.pipeline.rest_function import call_by_method, map_function_answer, map_to_rest_event
-from wsgw.pipeline.rest_headers import TO_AWS, TO_HTTP, allowed_mapping
+from wsgw.pipeline.rest_headers import TO_AWS, TO_HTTP, allowed_mapping, reserved_for
 from wsgw.pipeline.rest_mock import mock
 from wsgw.pipeline.rest_proxy import (
     convert_proxied_body,
@@ -48,8 +48,7 @@ def integration_steps(api: Api, stage: Stage, route: Route, integration: Integra
     """The steps from a valid request to the answer. Raises ValueError for what cannot be made ready."""
     if integration.type == "MOCK":
         return [_mock(api, route, integration)]
-    reserved = TO_HTTP if integration.type in ("HTTP", "HTTP_PROXY") else TO_AWS
-    mapping, refused = allowed_mapping(integration.request_parameters, reserved)
+    mapping, refused = allowed_mapping(integration.request_parameters, reserved_for(integration.type))
     if refused is not None:
         # Found out by the first request, as on the service; here the log of the deployment has it, too.
         return [fail_always(f"{refused} cannot be mapped")]
@@ -149,16 +148,10 @@ def _function(api: Api, stage: Stage, route: Route, integration: Integration, pa
     answer = rest_proxy_answer(_binary(api))
     invoker: Invoker
     if integration.type == "PYTHON":
-        handler = parts.handlers.get(uri) or load_handler(uri, parts.base)
-        invoker = PythonIntegration(handler, parts.connections, answer=answer)
+        invoker = PythonIntegration(parts.handler(uri), parts.connections, answer=answer)
     else:
         invoker = LambdaIntegration(parts.lambda_clients, answer)
-    event = rest_events(
-        _binary(api),
-        account_id=parts.settings.account_id,
-        deployment_id=deployment_id(api),
-        operation_name=route.operation_name,
-    )
+    event = rest_events(_binary(api))
     steps = [
         map_to_rest_event(uri, timeout_of(stage, integration), event),
         integrate(invoker),

@@ -1,4 +1,4 @@
-"""What routes of every protocol have: throttles, an integration's time, the access log, a name for their faults."""
+"""What stages and routes of every protocol have: address and access log, throttles, an integration's time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, Protocol, Stage
 from wsgw.definitions.route import Integration, Route
 from wsgw.errors import ApiConfigurationError, DefinitionError
+from wsgw.ids import api_tag
 from wsgw.invocation import Invocation
 from wsgw.live.parts import Parts
-from wsgw.live.route_table import LiveRoute
+from wsgw.live.route_table import LiveRoute, LiveStage
 from wsgw.mapping.log_format import DEFAULT_LOG_FORMATS, compile_log_format
 from wsgw.pipeline.run import Step
 from wsgw.pipeline.throttle import ACCOUNT_KEY, limit_of, throttle
@@ -23,6 +24,19 @@ StepsFor = Callable[[Api, Stage, Route, Parts], tuple[Step, ...]]
 _DIGITS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 #: Integrations whose steps ask for the current task; see integrations/drive.py.
 _NEED_TASK = frozenset({"AWS_PROXY", "PYTHON", "AWS"})
+
+
+def describe(live: LiveStage, api: Api, stage: Stage, parts: Parts) -> None:
+    """Fill in what `live` has whatever its protocol is."""
+    live.api_id = api.id
+    live.api_tag = api_tag(api.id)
+    live.account_id = parts.settings.account_id
+    live.deployment_id = ""
+    live.stage = stage.name
+    live.stage_variables = stage.variables
+    live.limits = stage.limits
+    live.log_line = log_line(stage, api.protocol)
+    live.unmatched = parts.metrics.route(api.id, stage.name, "")
 
 
 def live_route(
@@ -85,7 +99,7 @@ def timeout_of(stage: Stage, integration: Integration) -> float:
     return min(integration.timeout_ms, allowed) / 1000
 
 
-def log_line(stage: Stage, protocol: Protocol = "WEBSOCKET") -> Callable[[Invocation], str] | None:
+def log_line(stage: Stage, protocol: Protocol) -> Callable[[Invocation], str] | None:
     """What writes the stage's access log lines; None where there are none."""
     if stage.access_log_format is None:
         return None

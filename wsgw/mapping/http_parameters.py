@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus, urlencode
 from wsgw.errors import ApiConfigurationError, BadRequest
 from wsgw.invocation import HttpInvocation, Reply
 from wsgw.mapping.http_values import Answer, Side, Value, compile_value
-from wsgw.mapping.parameters import ParameterError
+from wsgw.mapping.parameters import ParameterError, as_latin
 
 #: Names that no mapping may set or take away, in either direction, beside those that begin with `access-control-`,
 #: `apigw-`, `x-amz-` or `x-amzn-`.
@@ -74,7 +74,7 @@ class MappedRequest(NamedTuple):
 class RequestMapping:
     """A compiled `requestParameters`. `headers_gone` (lower case) and `query_gone`: what the client's own are less."""
 
-    __slots__ = ("_headers", "_host", "_path", "_query", "headers_gone", "needs_body", "query_gone")
+    __slots__ = ("_headers", "_host", "_path", "_query", "headers_gone", "query_gone")
 
     def __init__(self, headers: _Changes, query: _Changes, path: Value | None, host: Value | None) -> None:
         self._headers = headers.added
@@ -83,8 +83,6 @@ class RequestMapping:
         self._host = host
         self.headers_gone = frozenset(headers.gone)
         self.query_gone = frozenset(query.gone)
-        values = [value for _, value in (*headers.added, *query.added)] + [one for one in (path, host) if one]
-        self.needs_body = any(value.needs_body for value in values)
 
     def apply(self, invocation: HttpInvocation) -> MappedRequest:
         """Raises BadRequest where a value of the request would end a header, or make a dot segment of a path."""
@@ -245,8 +243,7 @@ def _sent(name: str, text: str) -> str:
 def _answered(name: str, text: str) -> str:
     if _UNSAFE.search(text):
         raise ApiConfigurationError(detail=f"the value mapped to header {name} has control characters")
-    # Headers are Latin-1 here; what it lacks goes out as UTF-8, as towards backends.
-    return text if text.isascii() or max(text) <= "\xff" else text.encode("utf-8", "replace").decode("latin-1")
+    return as_latin(text)
 
 
 def _authority(text: str) -> str:

@@ -16,7 +16,7 @@ import orjson
 from wsgw.invocation import NOT_JSON, UNPARSED, HttpInvocation, Reply
 from wsgw.mapping.java_text import java_text
 from wsgw.mapping.jsonpath import JsonPathError, compile_path
-from wsgw.mapping.parameters import ParameterError
+from wsgw.mapping.parameters import ParameterError, request_header
 from wsgw.mapping.selection import document_of, parse_json
 from wsgw.mapping.variables import UnknownVariable, context_reader
 
@@ -24,8 +24,6 @@ Side = Literal["request", "response"]
 
 #: Of a body, this much is looked at; what follows is cut off, so that longer JSON is none.
 BODY_BYTES: Final = 102_400
-#: What the gateway adds to a request; all other headers are the client's own.
-_ADDED: Final = frozenset(("x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"))
 #: What may stand in a path unencoded (RFC 3986 §3.3).
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _BRACED: Final = re.compile(r"\$\{([^{}]*)\}")
@@ -176,9 +174,8 @@ def _commas(values: Sequence[str]) -> str | None:
 
 
 def _request_header(name: str) -> Read:
-    if name in _ADDED:
-        return lambda invocation, answer: _commas([text for key, text in invocation.headers if key.lower() == name])
-    return lambda invocation, answer: _commas(invocation.fields.all(name))
+    values = request_header(name)
+    return lambda invocation, answer: _commas(values(invocation))
 
 
 def _response_header(name: str) -> Read:

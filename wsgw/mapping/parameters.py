@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from wsgw.errors import ApiConfigurationError, BadRequestParameters
-from wsgw.invocation import NOT_JSON, Invocation
+from wsgw.invocation import NOT_JSON, HttpInvocation, Invocation
 from wsgw.mapping.java_text import java_text
 from wsgw.mapping.jsonpath import JsonPathError, compile_path
 from wsgw.mapping.selection import document_of
@@ -28,6 +28,8 @@ _BODY: Final = re.compile(r"route\.request\.body(?:$|(?=[.\[]))")
 _STAGE_VARIABLE: Final = re.compile(r"stageVariables\.([A-Za-z0-9_]+)")
 _STAGE_VARIABLE_IN_TEXT: Final = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 _UNSAFE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+#: Headers that the gateway adds: `HttpInvocation.headers` has them, its `fields` don't.
+_ADDED: Final = frozenset(("x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"))
 _TARGETS: Final = "integration.request.header.{name}, .querystring.{name} or .path.{name}"
 _LIFECYCLE_SOURCES: Final = (
     "route.request.header.{name}, .querystring.{name}, .multivalueheader.{name}, .multivaluequerystring.{name}"
@@ -215,6 +217,18 @@ def value_text(value: Any) -> str:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError as error:  # More than 254 levels deep.
         raise ApiConfigurationError(detail=f"a mapped parameter is nested too deeply: {error}") from error
+
+
+def request_header(name: str) -> Callable[[HttpInvocation], Sequence[str]]:
+    """Reads every value, in order, of the header `name` (given in lower case) of a request to a REST or HTTP API."""
+    if name in _ADDED:
+        return lambda invocation: [value for key, value in invocation.headers if key.lower() == name]
+    return lambda invocation: invocation.fields.all(name)
+
+
+def as_latin(value: str) -> str:
+    """`value` as headers have it, in Latin-1; one that has other characters goes out as UTF-8."""
+    return value if value.isascii() or max(value) <= "\xff" else value.encode("utf-8", "replace").decode("latin-1")
 
 
 def safe_header(name: str, value: str) -> str:

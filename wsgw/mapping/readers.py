@@ -1,5 +1,7 @@
 """What reads one variable of `$context`, for all protocols: of the caller, the integration, the error.
 
+So too what the whole `$context` says of caller and error, for templates.
+
 No variable reads a query string or a header but the User-Agent: what clients send there may be secret.
 """
 
@@ -101,6 +103,24 @@ def _integration_status(invocation: Invocation) -> Value:
 def _integration_latency(invocation: Invocation) -> Value:
     # 0 ms with a status is a backend that is quick; 0 ms without is none at all.
     return invocation.integration_latency if invocation.integration_status or invocation.integration_latency else None
+
+
+def add_sections(context: dict[str, Any], invocation: Invocation) -> None:
+    """Add to the whole `$context` that templates see what is there at times only: `authorizer` and `error`.
+
+    What an authorizer knows of the caller goes into the `identity` that is there.
+    """
+    principal, error = invocation.caller.principal, invocation.error
+    if principal is not None:
+        context["identity"].update(principal.identity)
+        context["authorizer"] = {**principal.context, "principalId": principal.id}
+    if error is not None:
+        context["error"] = {
+            "message": error.message,
+            "messageString": error_string(invocation),
+            "responseType": error.response_type,
+            "validationErrorString": validation_error(invocation),
+        }
 
 
 # Nothing is known of `authorize`, `authenticate` and `waf` here; formats of API Gateway name them all the same.

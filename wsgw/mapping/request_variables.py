@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from wsgw.invocation import HttpInvocation
 from wsgw.mapping.client_certificate import client_certificate
-from wsgw.mapping.readers import COMMON, Reader, Value, error_string, identity_reader, nothing, validation_error
+from wsgw.mapping.readers import COMMON, Reader, Value, add_sections, identity_reader, nothing
 from wsgw.mapping.times import clf_time
 
 #: What `$context.identity` has, with a value or without.
@@ -73,18 +73,7 @@ def _new_context(invocation: HttpInvocation) -> dict[str, Any]:
     }
     if invocation.operation_name:
         context["operationName"] = invocation.operation_name
-    principal = caller.principal
-    if principal is not None:
-        identity.update(principal.identity)
-        context["authorizer"] = {**principal.context, "principalId": principal.id}
-    error = invocation.error
-    if error is not None:
-        context["error"] = {
-            "message": error.message,
-            "messageString": error_string(invocation),
-            "responseType": error.response_type,
-            "validationErrorString": validation_error(invocation),
-        }
+    add_sections(context, invocation)
     return context
 
 

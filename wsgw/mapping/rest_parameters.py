@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from wsgw.errors import BadRequestBody, BadRequestParameters
 from wsgw.invocation import NOT_JSON, HttpInvocation, Reply
 from wsgw.mapping.jsonpath import JsonPath, JsonPathError, compile_path
-from wsgw.mapping.parameters import MappedParameters, ParameterError, safe_header, value_text
+from wsgw.mapping.parameters import MappedParameters, ParameterError, request_header, safe_header, value_text
 from wsgw.mapping.request_body import json_of, request_document
 from wsgw.mapping.variables import UnknownVariable, context_reader
 
@@ -50,8 +50,6 @@ _REPLY_SOURCES: Final = (
 )
 #: What a literal or a stage variable may bring into a path as it is: it may be several segments.
 _CONFIGURED_IN_PATH: Final = "/%:@!$&'()*+,;=~"
-#: Headers that the gateway adds: `HttpInvocation.headers` has them, its `fields` don't.
-_ADDED: Final = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"})
 
 
 def compile_request_parameters(mapping: Mapping[str, str]) -> Callable[[HttpInvocation], MappedParameters]:
@@ -219,7 +217,6 @@ def _from_stage(name: str) -> Source:
 
 def received(place: str, name: str) -> Source:
     """A parameter of the method request: the last value of a repeated one, unless all are asked for."""
-    lowered = name.lower()
 
     def path(invocation: HttpInvocation) -> Sequence[str]:
         value = invocation.path_parameters.get(name)
@@ -228,15 +225,9 @@ def received(place: str, name: str) -> Source:
     def query(invocation: HttpInvocation) -> Sequence[str]:
         return [value for key, value in invocation.query if key == name]
 
-    def added_header(invocation: HttpInvocation) -> Sequence[str]:
-        return [value for key, value in invocation.headers if key.lower() == lowered]
-
-    def header(invocation: HttpInvocation) -> Sequence[str]:
-        return invocation.fields.all(lowered)
-
     if place == "path":
         return path
-    all_values = query if place.endswith("querystring") else added_header if lowered in _ADDED else header
+    all_values = query if place.endswith("querystring") else request_header(name.lower())
     return all_values if place.startswith("multivalue") else lambda invocation: all_values(invocation)[-1:]
 
 

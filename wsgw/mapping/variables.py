@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from wsgw.definitions.api import Protocol
 from wsgw.invocation import HttpInvocation, Invocation
-from wsgw.mapping.readers import COMMON, Reader, Value, authorizer_reader, error_string, validation_error
+from wsgw.mapping.readers import COMMON, Reader, Value, add_sections, authorizer_reader
 from wsgw.mapping.request_variables import HTTP_READERS, REST_READERS, request_context
 from wsgw.mapping.times import clf_time
 
-__all__ = ["Reader", "UnknownVariable", "Value", "context_of", "context_reader", "request_context"]
+__all__ = ["Reader", "UnknownVariable", "Value", "context_of", "context_reader"]
 
 
 class UnknownVariable(ValueError):
@@ -64,18 +64,7 @@ def context_of(invocation: Invocation) -> dict[str, Any]:
     if invocation.event_type == "DISCONNECT":
         context["disconnectStatusCode"] = invocation.disconnect_code
         context["disconnectReason"] = invocation.disconnect_reason
-    principal = connection.principal
-    if principal is not None:
-        context["identity"].update(principal.identity)
-        context["authorizer"] = {**principal.context, "principalId": principal.id}
-    error = invocation.error
-    if error is not None:
-        context["error"] = {
-            "message": error.message,
-            "messageString": error_string(invocation),
-            "responseType": error.response_type,
-            "validationErrorString": validation_error(invocation),
-        }
+    add_sections(context, invocation)
     return context
 
 

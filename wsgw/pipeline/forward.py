@@ -42,9 +42,7 @@ def rest_lines(api_id: str) -> ForwardedLines:
 
     def lines(invocation: HttpInvocation, mapped: frozenset[str]) -> bytes:
         block = _client_block(invocation.fields, _DROPPED_BY_REST, mapped, "forwarded by REST")
-        forwarded = tuple(invocation.forwarded)
-        if mapped:
-            forwarded = tuple([(name, value) for name, value in forwarded if name.lower() not in mapped])
+        forwarded = _unmapped(invocation.forwarded, mapped)
         return block + f"{own}{_added(forwarded)}X-Amzn-Trace-Id: {invocation.trace}\r\n".encode()
 
     return lines
@@ -55,13 +53,17 @@ def http_lines() -> ForwardedLines:
 
     def lines(invocation: HttpInvocation, mapped: frozenset[str]) -> bytes:
         block = _client_block(invocation.fields, _HOP_BY_HOP, mapped, "forwarded by HTTP")
-        forwarded = tuple(invocation.forwarded)
-        if mapped:
-            forwarded = tuple([(name, value) for name, value in forwarded if name.lower() not in mapped])
+        forwarded = _unmapped(invocation.forwarded, mapped)
         named = _forwarded(forwarded, invocation.caller.domain_name)
         return block + f"{named}X-Amzn-Trace-Id: {invocation.trace}\r\n".encode()
 
     return lines
+
+
+def _unmapped(forwarded: Headers, mapped: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    if mapped:
+        return tuple([(name, value) for name, value in forwarded if name.lower() not in mapped])
+    return tuple(forwarded)
 
 
 def _client_block(fields: HeaderFields, dropped: frozenset[str], mapped: frozenset[str], key: str) -> bytes:
@@ -111,10 +113,14 @@ def _node(address: str) -> str:
 
 def with_query(target: Target, raw_query: str) -> Target:
     """`target` with the client's query behind its own."""
+    return target.at(behind_own(target.request_target, raw_query)) if raw_query else target
+
+
+def behind_own(request_target: str, raw_query: str) -> str:
+    """`request_target` with `raw_query` behind its own query."""
     if not raw_query:
-        return target
-    path = target.request_target
-    return target.at(f"{path}{'&' if '?' in path else '?'}{raw_query}")
+        return request_target
+    return f"{request_target}{'&' if '?' in request_target else '?'}{raw_query}"
 
 
 #: Of a backend's headers, those that a REST API gives back under another name, and those that it drops.

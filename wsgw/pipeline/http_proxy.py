@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from wsgw.integrations.http_pool import Target
 from wsgw.invocation import HttpInvocation, IntegrationRequest, Invocation
 from wsgw.mapping.http_parameters import RequestMapping
-from wsgw.pipeline.forward import ForwardedLines, with_query
+from wsgw.pipeline.forward import ForwardedLines, behind_own, with_query
 from wsgw.pipeline.run import Step
 
 _NONE: Final[frozenset[str]] = frozenset()
@@ -44,7 +44,7 @@ def map_to_http_backend(
         if request_target is None:
             aim = with_query(target, query)
         else:
-            aim = target.at(_behind(request_target(invocation), query))
+            aim = target.at(behind_own(request_target(invocation), query))
         invocation.request = IntegrationRequest(
             invocation.method if method == "ANY" else method,
             "",
@@ -135,9 +135,3 @@ def behind(request_target: str, prefix: str = "") -> RequestTarget:
         return f"{start}{invocation.rest}{end}"
 
     return append
-
-
-def _behind(request_target: str, query: str) -> str:
-    if not query:
-        return request_target
-    return f"{request_target}{'&' if '?' in request_target else '?'}{query}"

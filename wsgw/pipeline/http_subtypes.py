@@ -29,7 +29,6 @@ _JSON: Final = frozenset(
 _REGION: Final = "Region"
 _LONGEST_REGION: Final = 32
 _REGION_NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_VERSION: Final = re.compile(r"-1\.0\Z")
 
 
 class Subtype(NamedTuple):
@@ -131,7 +130,7 @@ def map_to_action(action: Action, timeout: float) -> Step:
 
 def compile_action(name: str, parameters: Mapping[str, str], role: str | None = None) -> Action:
     """The action `name` with the definition's `requestParameters`. Raises ParameterError (a ValueError)."""
-    plain = _VERSION.sub("", name)
+    plain = name.removesuffix("-1.0")
     subtype = SUBTYPES.get(plain)
     if subtype is None:
         raise ParameterError(f"there is no integration subtype {name!r}; there are {', '.join(SUBTYPES)}")

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from wsgw.errors import ApiConfigurationError
 from wsgw.invocation import Headers
+from wsgw.mapping.parameters import as_latin
 
 _TARGET: Final = "integration.request.header."
 _ANSWER: Final = "method.response.header."
@@ -35,6 +36,14 @@ TO_AWS: Final = Reserved(
     _FRAMING | {"authorization", "connection", "expect", "proxy-authenticate", "te"},
     _ONE_HOP | {"referer", "via"},
 )
+
+
+def reserved_for(integration_type: str) -> Reserved:
+    """Those of an integration of this type; none for MOCK, which maps no headers."""
+    if integration_type == "MOCK":
+        return Reserved(frozenset(), frozenset())
+    return TO_HTTP if integration_type in ("HTTP", "HTTP_PROXY") else TO_AWS
+
 
 #: Of the headers that a mapping or template sets in an answer, those that get another name.
 _REMAPPED: Final = frozenset(
@@ -89,11 +98,7 @@ def replace(headers: Iterable[tuple[str, str]], values: Mapping[str, str]) -> li
 
 def as_sent(headers: Headers) -> list[tuple[str, str]]:
     """`headers` of an answer as Latin-1 text: a value that has other characters is sent as UTF-8."""
-    return [(name, value if value.isascii() else _latin(value)) for name, value in headers]
-
-
-def _latin(value: str) -> str:
-    return value if max(value) <= "\xff" else value.encode("utf-8", "replace").decode("latin-1")
+    return [(name, as_latin(value)) for name, value in headers]
 
 
 def permitted(overrides: Mapping[str, str], reserved: Reserved) -> dict[str, str]:

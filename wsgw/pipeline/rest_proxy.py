@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from wsgw.definitions.route import ContentHandling
 from wsgw.integrations.http_pool import Target
-from wsgw.invocation import HttpInvocation, IntegrationRequest, Invocation, Reply
+from wsgw.invocation import Headers, HttpInvocation, IntegrationRequest, Invocation, Reply
 from wsgw.pipeline.forward import ForwardedLines, rest_answer_headers, with_query
 from wsgw.pipeline.rest_content import converted, request_conversion
 from wsgw.pipeline.rest_headers import field_lines
-from wsgw.pipeline.rest_request import BODILESS, MappedRequest, Parameters, target_for
-from wsgw.pipeline.rest_url import PathTemplate, with_host
+from wsgw.pipeline.rest_request import BODILESS, Parameters, hosted, target_for
+from wsgw.pipeline.rest_url import PathTemplate
 from wsgw.pipeline.run import Step
 
 _NONE: frozenset[str] = frozenset()
@@ -49,12 +49,11 @@ def map_parameters_to_rest_proxy(
     async def step(invocation: Invocation) -> None:
         assert isinstance(invocation, HttpInvocation)
         found = parameters(invocation)
-        headers = found.headers
-        to = target_for(target, path, MappedRequest(b"", (), found.query, found.path), invocation.raw_query)
+        headers: Headers = found.headers
+        to = target_for(target, path, found, invocation.raw_query)
         names = frozenset([name.lower() for name, _ in headers])
         if "host" in names:
-            to = with_host(to, next(value for name, value in headers if name.lower() == "host"))
-            headers = [(name, value) for name, value in headers if name.lower() != "host"]
+            to, headers = hosted(to, headers)
         block = lines(invocation, names)
         verb = invocation.method if method == "ANY" else method
         bodiless = verb in BODILESS

@@ -106,8 +106,7 @@ def map_to_rest_http(target: Target, method: str, timeout: float, mapping: Reque
         headers = mapped.headers
         to = target_for(target, path, mapped)
         if "host" in names:
-            to = with_host(to, next(value for name, value in headers if name.lower() == "host"))
-            headers = [(name, value) for name, value in headers if name.lower() != "host"]
+            to, headers = hosted(to, headers)
         if body and "content-type" not in names:
             headers = [*headers, ("Content-Type", invocation.fields.first("content-type") or JSON_TYPE)]
         lines += f"{own}{invocation.trace}\r\n".encode("latin-1")
@@ -125,12 +124,20 @@ def _unmapped(accept: bytes, agent: bytes, names: set[str]) -> bytes:
     return (b"" if "accept" in names else accept) + (b"" if "user-agent" in names else agent)
 
 
-def target_for(target: Target, path: PathTemplate, mapped: MappedRequest, raw_query: str = "") -> Target:
+def target_for(
+    target: Target, path: PathTemplate, mapped: MappedRequest | MappedParameters, raw_query: str = ""
+) -> Target:
     """`target` with the path's names and the query filled in."""
     if path.constant and not mapped.query and not raw_query:
         return target
     text = path.text if path.constant else path.fill(mapped.path)
     return target.at(with_query(text, raw_query, mapped.query))
+
+
+def hosted(target: Target, headers: Headers) -> tuple[Target, Headers]:
+    """`target` with the Host that `headers` have, and the others of them. Raises ApiConfigurationError."""
+    host = next(value for name, value in headers if name.lower() == "host")
+    return with_host(target, host), [(name, value) for name, value in headers if name.lower() != "host"]
 
 
 def map_to_service(uri: str, method: str, timeout: float, mapping: RequestMapping) -> Step:

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.harness.aws_services import aws_environment
 from tests.harness.gateway import TestGateway
 from tests.harness.http_client import Client, new_session
-from tests.harness.lambda_endpoint import LambdaEndpoint
+from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
 
 
 @pytest.fixture
@@ -21,7 +20,5 @@ async def client(gateway: TestGateway) -> AsyncIterator[Client]:
 @pytest.fixture
 async def lambdas(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
     """A Lambda service, which integrations with functions call."""
-    async with LambdaEndpoint() as endpoint:
-        aws_environment(monkeypatch, region="eu-west-1")
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint.url)
+    async with lambda_service(monkeypatch, "eu-west-1") as endpoint:
         yield endpoint

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.harness.lambda_endpoint import LambdaEndpoint
+from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
 
 
 @pytest.fixture
@@ -17,12 +17,5 @@ def lanes() -> bool:
 @pytest.fixture
 async def functions(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
     """The Lambda service, without functions."""
-    async with LambdaEndpoint() as endpoint:
-        for name, value in (
-            ("AWS_ENDPOINT_URL_LAMBDA", endpoint.url),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_DEFAULT_REGION", "us-east-1"),
-        ):
-            monkeypatch.setenv(name, value)
+    async with lambda_service(monkeypatch) as endpoint:
         yield endpoint
