@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 from aiohttp import web
 
 from wsgw import ids
+from wsgw.authorizers.access import Access
 from wsgw.authorizers.management import ManagementGuard, is_loopback
 from wsgw.authorizers.policy import PolicyError
 from wsgw.control.endpoint import ControlEndpoint
@@ -132,6 +133,8 @@ class App:
         self._access_stream = _access_stream(settings.access_log)
         self.access_log = AccessLog(self._access_stream)
         self._stores = stores = stores_for(settings, lambda: self.node.name, self.node.now)
+        self.access = Access(stores.cache, stores.quota, stores.buckets, lambda: self.node.wall_ms() / 1000)
+        self.access.admit(self._keys)
         websockets = WebSockets(self.node, stores.buckets, self.access_log, self.reasons, lambda: stores.registry.own)
         self.departures = Departures(self.node, self.stages, lambda: stores.registry.own, websockets.tell)
         self._cluster = Cluster(self.node, stores.registry, stores.bus, self.push, self.departures)
@@ -203,6 +206,7 @@ class App:
         except PolicyError:
             self._keys, self._tokens = before
             raise
+        self.access.admit(self._keys)
 
     def deploy(
         self,
@@ -223,6 +227,7 @@ class App:
             lambda_clients=self._lambda,
             aws=self._aws,
             connections=self.push,
+            access=self.access,
             base=base or Path.cwd(),
             handlers=handlers or {},
         )

@@ -17,6 +17,8 @@ class GatewayError(Exception):
     status: ClassVar[int] = 500
     error_type: ClassVar[str] = "InternalServerErrorException"
     default_message: ClassVar[str] = "Internal server error"
+    #: What an HTTP API's answer has as `www-authenticate`, "" for none.
+    challenge: str = ""
 
     def __init__(self, message: str | None = None, *, detail: str = "") -> None:
         self.message = self.default_message if message is None else message

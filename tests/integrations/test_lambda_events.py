@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgw.integrations.lambda_events import connect_event, event, message_event
-from wsgw.invocation import ConnectionFacts, EventType, Invocation, Principal
+from wsgw.invocation import Authorization, ConnectionFacts, EventType, Invocation, Principal
 
 HOST = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
 ROUTE_KEYS = {"CONNECT": "$connect", "MESSAGE": "sendMessage", "DISCONNECT": "$disconnect"}
-ALL = ("CONNECT", "MESSAGE", "DISCONNECT")
+ALL: tuple[EventType, ...] = ("CONNECT", "MESSAGE", "DISCONNECT")
 
 HANDSHAKE = (
     ("Host", HOST),
@@ -201,10 +201,18 @@ def test_names_in_a_query_are_different_when_their_case_is():
 
 
 def test_the_authorizers_latency_is_shown_in_the_handshakes_event_alone():
-    latency = {kind: event(invocation(kind, principal=authorized()), 12)["requestContext"] for kind in ALL}
+    def shown(kind: EventType) -> Any:
+        one = invocation(kind, principal=authorized())
+        one.authorization = Authorization()
+        one.authorization.function_latency = 12
+        return event(one)["requestContext"]
+
+    latency = {kind: shown(kind) for kind in ALL}
     assert [list(latency[kind]["authorizer"])[-1] for kind in ALL] == ["integrationLatency", "admin", "admin"]
     assert latency["CONNECT"]["authorizer"]["integrationLatency"] == 12
-    assert "authorizer" not in event(invocation("CONNECT"), 12)["requestContext"]
+    unguarded = invocation("CONNECT")
+    unguarded.authorization = Authorization()
+    assert "authorizer" not in event(unguarded)["requestContext"]
 
 
 def test_a_context_key_named_principal_id_does_not_replace_the_principal():
@@ -214,7 +222,8 @@ def test_a_context_key_named_principal_id_does_not_replace_the_principal():
 
 
 def test_a_caller_with_a_signature_has_an_identity_and_no_authorizer():
-    principal = Principal("AKIDEXAMPLE", {}, {"accountId": "000000000000", "userArn": "arn:aws:iam::000000000000:root"})
+    identity = {"accountId": "000000000000", "userArn": "arn:aws:iam::000000000000:root"}
+    principal = Principal("AKIDEXAMPLE", {}, identity, kind="IAM")
     context = event(invocation("MESSAGE", principal=principal))["requestContext"]
     assert "authorizer" not in context
     assert context["identity"] == {

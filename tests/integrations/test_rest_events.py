@@ -183,7 +183,7 @@ def test_an_authorizers_answer_has_a_section_and_a_signers_identity_fills_in_nul
     one = invocation()
     one.caller.principal = Principal("me", {"principalId": "not me", "role": "admin"})
     assert event(one)["requestContext"]["authorizer"] == {"principalId": "me", "role": "admin"}
-    one.caller.principal = Principal("arn", {}, {"accessKey": "AKID", "userArn": "arn"})
+    one.caller.principal = Principal("arn", {}, {"accessKey": "AKID", "userArn": "arn"}, kind="IAM")
     context = event(one)["requestContext"]
     assert "authorizer" not in context
     assert (context["identity"]["accessKey"], context["identity"]["user"]) == ("AKID", None)

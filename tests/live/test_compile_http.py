@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.harness.gateway import http, route
 from tests.mapping.request_samples import request
+from wsgw.authorizers.access import Access
 from wsgw.definitions.access import Cors, ThrottleSettings
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Integration, Route
@@ -22,6 +24,8 @@ from wsgw.live.route_table import LiveHttpStage, LiveRoute
 from wsgw.observe.metrics import Metrics
 from wsgw.settings import Settings
 from wsgw.stores.memory import MemoryThrottle
+from wsgw.stores.memory_cache import MemoryCache
+from wsgw.stores.memory_quota import MemoryQuota
 
 BACKEND = "http://127.0.0.1:9000"
 
@@ -59,6 +63,7 @@ async def compiler(tmp_path: Any) -> AsyncIterator[Compiler]:
             lambda_clients=LambdaClients(),
             aws=AwsServices(pool),
             connections=connections,
+            access=Access(MemoryCache(), MemoryQuota(), MemoryThrottle(), time.time),
             base=tmp_path,
             handlers={"hello": lambda event, context: None},
         )

@@ -1,7 +1,8 @@
-"""Who may call, how often, and from which pages: access keys, throttle settings, CORS."""
+"""Who may call, how often, and from which pages: access keys, throttle settings, where tokens stand, CORS."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -26,6 +27,31 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     principal: str = "arn:aws:iam::000000000000:root"
     session_token: str | None = None
     policies: tuple[dict[str, Any], ...] = ()
+    #: Of temporary credentials: when they end, in epoch seconds.
+    expires: float | None = None
+    #: What policies see as `aws:PrincipalTag/NAME`.
+    tags: Mapping[str, str] = {}
+
+
+class CallerThrottles(msgspec.Struct, frozen=True, kw_only=True):
+    """A bucket for each connection, for each principal, for each source address of a stage (ours)."""
+
+    connection: ThrottleSettings | None = None
+    principal: ThrottleSettings | None = None
+    source_ip: ThrottleSettings | None = None
+
+
+class TokenPlaces(msgspec.Struct, frozen=True, kw_only=True):
+    """Where else than in a header a handshake may carry its token, for browsers cannot set headers (ours).
+
+    `subprotocol`: an offered `wsgw.auth.TOKEN`. `query` and `cookie`: the name of the parameter, of the cookie.
+    `ticket`: the name of the parameter that carries a one-time connect ticket.
+    """
+
+    subprotocol: bool = False
+    query: str | None = None
+    cookie: str | None = None
+    ticket: str | None = None
 
 
 class Cors(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from wsgw.definitions.access import Cors, ThrottleSettings
+from wsgw.definitions.access import CallerThrottles, Cors, ThrottleSettings, TokenPlaces
+from wsgw.definitions.authorizer import Authorizer
+from wsgw.definitions.firewall import WebAcl
 from wsgw.definitions.model import Model
 from wsgw.definitions.route import TIMEOUT_MS, Route
 
@@ -41,6 +43,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     lets every Origin in, as API Gateway does. `subprotocols` are chosen from where no `$connect` integration chooses.
     `heartbeat_seconds` and `compression` None: as the settings say. `client_certificate` names one of the settings'
     `backend_certificates`, which HTTP backends are shown.
+    `caller_throttles` and `web_acl` guard every kind of API. A WebSocket API's: `tokens`, where handshakes may carry
+    theirs; `token_expiry`, what becomes of a connection whose token's time is over (nothing, as on the service; it is
+    closed; it is asked for another one); `authorize_messages`, whether each message's route must be allowed by the
+    policy that `$connect` was let in by.
     """
 
     name: str
@@ -55,6 +61,11 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_seconds: float | None = None
     compression: bool | None = None
     client_certificate: str | None = None
+    caller_throttles: CallerThrottles = CallerThrottles()
+    web_acl: WebAcl | None = None
+    tokens: TokenPlaces = TokenPlaces()
+    token_expiry: Literal["IGNORE", "CLOSE", "REFRESH"] = "IGNORE"
+    authorize_messages: bool = False
 
 
 class GatewayResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +82,8 @@ class GatewayResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True):
-    """One API. `id` is its apiId; `routes` by route key, `models` by name, `gateway_responses` by type.
+    """One API. `id` is its apiId; `routes` by route key, `models` by name, `authorizers` by id, `gateway_responses` by
+    type.
 
     `minimum_compression_size` None: answers are not compressed. `policy` is the resource policy, parsed.
     """
@@ -83,6 +95,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     api_key_selection_expression: str = "$request.header.x-api-key"
     routes: Mapping[str, Route] = {}
     models: Mapping[str, Model] = {}
+    authorizers: Mapping[str, Authorizer] = {}
     stages: Mapping[str, Stage] = {}
     binary_messages: Literal["REJECT", "PASS"] = "REJECT"
     description: str = ""

@@ -14,6 +14,7 @@ import orjson
 from wsgw.definitions.access import Cors, ThrottleSettings
 from wsgw.definitions.api import Api, Stage, StageLimits
 from wsgw.definitions.finding import Finding, error
+from wsgw.definitions.freeze_access import access_of_stage, authorizer_of_v2
 from wsgw.definitions.freeze_parts import (
     DEFAULT_STAGE,
     Document,
@@ -54,6 +55,7 @@ def freeze(document: Document, default_stage: str = DEFAULT_STAGE) -> Api:
         protocol=document["protocolType"],
         routes={route["routeKey"]: _route(route, integrations) for route in document.get("routes", ())},
         models={model["name"]: _model(model) for model in document.get("models", ())},
+        authorizers={one["authorizerId"]: authorizer_of_v2(one) for one in document.get("authorizers", ())},
         stages={stage["stageName"]: _stage(stage, is_http) for stage in stages},
         cors=_cors(document.get("corsConfiguration")),
         **renamed(
@@ -211,6 +213,7 @@ def _stage(stage: Document, is_http: bool) -> Stage:
         access_log_format=None if extensions.get("accessLog") is False else log_format,
         allowed_origins=_tuple(extensions.get("allowedOrigins")),
         subprotocols=_tuple(extensions.get("subprotocols")),
+        **access_of_stage(extensions),
         **renamed(stage, stageVariables="variables", clientCertificateId="client_certificate"),
         **renamed(
             extensions, concurrency="concurrency", heartbeatSeconds="heartbeat_seconds", compression="compression"

@@ -15,6 +15,7 @@ import orjson
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, GatewayResponse, Stage, StageLimits
 from wsgw.definitions.finding import Finding, Path, error
+from wsgw.definitions.freeze_access import access_of_stage, authorizer_of_v1
 from wsgw.definitions.freeze_parts import (
     DEFAULT_STAGE,
     Document,
@@ -49,6 +50,7 @@ def freeze_rest(document: Document, default_stage: str = DEFAULT_STAGE) -> Api:
         protocol="REST",
         routes={route.key: route for route in routes},
         models=_models(document),
+        authorizers={one["id"]: authorizer_of_v1(one) for one in document.get("authorizers", ())},
         stages={stage["stageName"]: _stage(stage) for stage in stages},
         binary_media_types=tuple(document.get("binaryMediaTypes", ())),
         gateway_responses={one["responseType"]: _gateway_response(one) for one in document.get("gatewayResponses", ())},
@@ -249,5 +251,6 @@ def _stage(stage: Document) -> Stage:
         route_throttles=throttles,
         limits=StageLimits(**limits_of(extensions)),
         access_log_format=None if extensions.get("accessLog") is False else log_format,
+        **access_of_stage(extensions),
         **renamed(stage, variables="variables", clientCertificateId="client_certificate"),
     )

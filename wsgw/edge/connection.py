@@ -31,7 +31,7 @@ from wsgw.edge.frames import (
     pong_frame,
 )
 from wsgw.errors import Gone, LimitExceeded
-from wsgw.invocation import ConnectionFacts, Principal
+from wsgw.invocation import ConnectionFacts
 from wsgw.live.route_table import LiveSocketStage, StageSlot
 from wsgw.observe.metrics import count
 
@@ -81,7 +81,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         self.node = node
         self.slot = slot
         self.id = id
-        self.principal: Principal | None = None
+        super().__init__()
         self.transport: asyncio.Transport | None = None
         self.slice = -1
         self.opened_at = self.last_active = self.heard_at = node.now()

@@ -80,6 +80,12 @@ class Requests:
         except BadRequest as error:
             self.answers.refuse(invocation, live, live.unmatched, error, door)
             return
+        if live.firewall is not None:
+            try:
+                live.firewall(invocation)
+            except GatewayError as error:
+                self.answers.refuse(invocation, live, live.unmatched, error, door)
+                return
         if live.preflight is not None:
             reply = live.preflight(invocation)
             if reply is not None:

@@ -91,12 +91,14 @@ class WebSockets:
         handshake = _Handshake(door, upgrade, live, connection, invocation, self._book())
         try:
             self._admit(request, live)
+            if live.firewall is not None or (live.connect is not None and live.connect.steps):
+                invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
+                invocation.headers = arrival.event_headers(request, connection, self._settings)
+            if live.firewall is not None:
+                live.firewall(invocation)
         except GatewayError as error:
             self._refuse(handshake, error)
             return
-        if live.connect is not None and live.connect.steps:
-            invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
-            invocation.headers = arrival.event_headers(request, connection, self._settings)
         self._pending += 1
         self._node.start(self._shake_hands(handshake))
 

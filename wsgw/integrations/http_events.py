@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from wsgw.definitions.route import DEFAULT_KEY
 from wsgw.integrations.rest_events import by_name, identity, last_of
-from wsgw.invocation import Headers, HttpInvocation
+from wsgw.invocation import Headers, HttpInvocation, Principal
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
 
@@ -132,6 +132,8 @@ def _context_of_2_0(invocation: HttpInvocation, path: str, account_id: str) -> d
         "time": clf_time(invocation.request_time),
         "timeEpoch": invocation.request_time,
     }
+    if caller.principal is not None:
+        context["authorizer"] = _authorizer_of_2_0(caller.principal)
     if caller.certificate is not None:
         context["authentication"] = {"clientCert": client_certificate(caller.certificate.der)}
     return context
@@ -142,7 +144,7 @@ def _context_of_1_0(invocation: HttpInvocation, account_id: str) -> dict[str, An
     return {
         "accountId": account_id,
         "apiId": invocation.site.api_id,
-        "authorizer": {"claims": None, "scopes": None},
+        "authorizer": _authorizer_of_1_0(caller.principal),
         "domainName": caller.domain_name,
         "domainPrefix": invocation.domain_prefix,
         "extendedRequestId": invocation.extended_request_id,
@@ -157,6 +159,38 @@ def _context_of_1_0(invocation: HttpInvocation, account_id: str) -> dict[str, An
         "resourcePath": _resource(invocation),
         "stage": invocation.site.stage,
     }
+
+
+def _authorizer_of_2_0(principal: Principal) -> dict[str, Any]:
+    if principal.kind == "IAM":
+        identity = principal.identity
+        return {
+            "iam": {
+                "accessKey": identity.get("accessKey"),
+                "accountId": identity.get("accountId"),
+                "callerId": identity.get("caller"),
+                "cognitoIdentity": None,
+                "principalOrgId": identity.get("principalOrgId"),
+                "userArn": identity.get("userArn"),
+                "userId": identity.get("user"),
+            }
+        }
+    if principal.claims is not None:
+        return {"jwt": _claims(principal)}
+    return {"lambda": dict(principal.values)}
+
+
+def _authorizer_of_1_0(principal: Principal | None) -> dict[str, Any]:
+    if principal is None or principal.kind == "IAM":
+        return {"claims": None, "scopes": None}
+    if principal.claims is not None:
+        return _claims(principal)
+    return {**principal.context, "principalId": principal.id}
+
+
+def _claims(principal: Principal) -> dict[str, Any]:
+    scopes = principal.scopes
+    return {"claims": dict(principal.claims or {}), "scopes": list(scopes) if scopes else None}
 
 
 def _resource(invocation: HttpInvocation) -> str:

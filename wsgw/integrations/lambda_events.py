@@ -19,19 +19,19 @@ Event = dict[str, Any]
 _OF_THE_UPGRADE = frozenset({"connection", "upgrade", "content-length"})
 
 
-def event(invocation: Invocation, authorizer_latency: int | None = None) -> Event:
-    """The event of `invocation`, by its type. authorizer_latency: as `connect_event` has it."""
+def event(invocation: Invocation) -> Event:
+    """The event of `invocation`, by its type."""
     if invocation.event_type == "MESSAGE":
         return message_event(invocation)
     if invocation.event_type == "CONNECT":
-        return connect_event(invocation, authorizer_latency)
+        return connect_event(invocation)
     return disconnect_event(invocation)
 
 
-def connect_event(invocation: Invocation, authorizer_latency: int | None = None) -> Event:
+def connect_event(invocation: Invocation) -> Event:
     """The event of a handshake: headers, the query if there is one, stage variables if there are any.
 
-    authorizer_latency: how long the authorizer took, in milliseconds; only events of this type show it.
+    Of all events, this alone shows how long the authorizer took (ms).
     """
     result = _named_values("headers", "multiValueHeaders", _by_name(invocation.headers))
     if invocation.query:
@@ -41,8 +41,8 @@ def connect_event(invocation: Invocation, authorizer_latency: int | None = None)
         result |= _named_values("queryStringParameters", "multiValueQueryStringParameters", query)
     _add_stage_variables(result, invocation)
     context = _request_context(invocation)
-    if authorizer_latency is not None and "authorizer" in context:
-        context["authorizer"]["integrationLatency"] = authorizer_latency
+    if invocation.authorization is not None and "authorizer" in context:
+        context["authorizer"]["integrationLatency"] = invocation.authorization.function_latency
     result["requestContext"] = context
     result["isBase64Encoded"] = False
     return result
@@ -89,7 +89,7 @@ def _request_context(invocation: Invocation) -> dict[str, Any]:
 
     context: dict[str, Any] = {"routeKey": invocation.route_key}
     # A caller with a signature has an identity; only an authorizer's answer has a section of its own.
-    if principal is not None and (principal.context or not principal.identity):
+    if principal is not None and principal.kind != "IAM":
         context["authorizer"] = _authorizer(principal)
     if event_type == "MESSAGE":
         context["messageId"] = invocation.message_id
@@ -122,6 +122,8 @@ def _authorizer(principal: Principal) -> dict[str, Any]:
 
 def _identity(connection: ConnectionFacts) -> dict[str, str]:
     identity = dict(connection.principal.identity) if connection.principal is not None else {}
+    if connection.api_key is not None:
+        identity["apiKey"], identity["apiKeyId"] = connection.api_key.value, connection.api_key.id
     if connection.user_agent is not None:
         identity["userAgent"] = connection.user_agent
     identity["sourceIp"] = connection.source_ip

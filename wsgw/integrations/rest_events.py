@@ -15,7 +15,7 @@ from typing import Any
 
 from wsgw.errors import ApiConfigurationError, FunctionError
 from wsgw.integrations.proxy_result import Answer, kind, member, parsed, single_header, status_of
-from wsgw.invocation import HttpInvocation, Principal, Reply
+from wsgw.invocation import Authorization, HttpInvocation, Principal, Reply
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
 
@@ -96,8 +96,8 @@ def request_context(invocation: HttpInvocation) -> dict[str, Any]:
     }
     principal = caller.principal
     # A caller with a signature has an identity; only an authorizer's answer has a section of its own.
-    if principal is not None and (principal.context or not principal.identity):
-        context["authorizer"] = _authorizer(principal)
+    if principal is not None and principal.kind != "IAM":
+        context["authorizer"] = _authorizer(principal, invocation.authorization)
     return context
 
 
@@ -107,6 +107,8 @@ def identity(invocation: HttpInvocation) -> dict[str, Any]:
     result: dict[str, Any] = dict(_NO_IDENTITY)
     if caller.principal is not None:
         result.update(caller.principal.identity)
+    if caller.api_key is not None:
+        result["apiKey"], result["apiKeyId"] = caller.api_key.value, caller.api_key.id
     result["sourceIp"] = caller.source_ip
     result["userAgent"] = caller.user_agent
     if caller.certificate is not None:
@@ -208,11 +210,15 @@ def _headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return headers
 
 
-def _authorizer(principal: Principal) -> dict[str, Any]:
+def _authorizer(principal: Principal, authorization: Authorization | None) -> dict[str, Any]:
+    if principal.claims is not None:
+        return {"claims": dict(principal.claims)}
     section: dict[str, Any] = {"principalId": principal.id}
     section.update(principal.context)
     # Again, now in its place as the first: a context key of this name must not say who is calling.
     section["principalId"] = principal.id
+    if authorization is not None:
+        section["integrationLatency"] = authorization.function_latency
     return section
 
 

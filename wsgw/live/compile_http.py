@@ -16,9 +16,10 @@ from wsgw.integrations.http_results import reply_of_1_0, reply_of_2_0
 from wsgw.integrations.lambda_ import LambdaIntegration
 from wsgw.integrations.local import PythonIntegration
 from wsgw.invocation import HttpInvocation
+from wsgw.live.guards import guards
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
-from wsgw.live.route_steps import describe, live_routes, throttles, timeout_of
+from wsgw.live.route_steps import describe, live_routes, timeout_of
 from wsgw.live.route_table import LiveHttpStage
 from wsgw.live.stages import UNNAMED_STAGE
 from wsgw.mapping.http_parameters import compile_request_mapping, compile_response_mappings
@@ -74,7 +75,7 @@ def http_ids(invocation: HttpInvocation) -> str:
 
 def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:
     """The steps that `route` needs, in API Gateway's order. Raises ValueError for what cannot be made ready."""
-    steps = throttles(api, stage, route, parts)
+    steps = guards(api, stage, route, parts)
     integration = route.integration
     if integration is None:
         raise ValueError("the route has no integration; give it one")

@@ -10,10 +10,11 @@ from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Route
 from wsgw.errors import DefinitionError, GatewayError, MissingAuthenticationToken
 from wsgw.invocation import HttpInvocation, Reply
+from wsgw.live.guards import guards
 from wsgw.live.parts import Parts
 from wsgw.live.path_table import PathTable
 from wsgw.live.rest_integrations import integration_steps, streams
-from wsgw.live.route_steps import deployment_id, describe, live_routes, throttles
+from wsgw.live.route_steps import deployment_id, describe, live_routes
 from wsgw.live.route_table import LiveHttpStage
 from wsgw.mapping.rest_parameters import required_request_parameters
 from wsgw.pipeline.compression import compressor, decode_body
@@ -67,7 +68,7 @@ def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step,
     """The steps that `route` needs, in API Gateway's order. Raises ValueError for what cannot be made ready."""
     if route.integration is None:
         raise ValueError("the method has no integration")
-    steps = throttles(api, stage, route, parts)
+    steps = guards(api, stage, route, parts)
     if api.minimum_compression_size is not None:
         steps.append(decode_body(stage.limits.payload_bytes or _LARGEST_BODY))
     steps += _validation(api, route)

@@ -11,8 +11,9 @@ from wsgw.integrations.base import Invoker
 from wsgw.integrations.http import HttpIntegration
 from wsgw.integrations.lambda_ import LambdaIntegration
 from wsgw.integrations.local import PythonIntegration
+from wsgw.live.guards import guards
 from wsgw.live.parts import Parts
-from wsgw.live.route_steps import describe, live_routes, throttles, timeout_of
+from wsgw.live.route_steps import describe, live_routes, timeout_of
 from wsgw.live.route_table import LiveSocketStage
 from wsgw.mapping.parameters import compile_parameters, required_parameters, stage_variables_in
 from wsgw.mapping.selection import response_selector, response_template_selector, route_selector
@@ -62,8 +63,7 @@ def compile_websocket_stage(api: Api, stage: Stage, parts: Parts) -> LiveSocketS
 
 def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:
     """The steps that `route` needs, in API Gateway's order. Raises ValueError for what cannot be made ready."""
-    # Not `$disconnect`: nobody is there to slow down, and who was let in by `$connect` would never be let out.
-    steps: list[Step] = [] if route.key == "$disconnect" else throttles(api, stage, route, parts)
+    steps = guards(api, stage, route, parts)
     if any(route.request_parameters.values()):
         steps.append(required(required_parameters(route.request_parameters)))
     if route.model_selection_expression and route.key not in LIFECYCLE_KEYS:

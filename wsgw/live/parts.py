@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsgw.authorizers.access import Access
 from wsgw.integrations.aws_services import AwsServices
 from wsgw.integrations.handler_context import Connections, Handler
 from wsgw.integrations.http_pool import HttpPool
@@ -30,6 +31,7 @@ class Parts:
     lambda_clients: LambdaClients
     aws: AwsServices
     connections: Connections
+    access: Access
     base: Path
     handlers: Mapping[str, Handler]
 

@@ -14,6 +14,7 @@ from wsgw.definitions.route import Integration, Route
 from wsgw.errors import ApiConfigurationError, DefinitionError
 from wsgw.ids import api_tag
 from wsgw.invocation import Invocation
+from wsgw.live.guard_firewall import firewall
 from wsgw.live.parts import Parts
 from wsgw.live.route_table import LiveRoute, LiveStage
 from wsgw.mapping.log_format import DEFAULT_LOG_FORMATS, compile_log_format
@@ -36,6 +37,10 @@ def describe(live: LiveStage, api: Api, stage: Stage, parts: Parts) -> None:
     live.stage_variables = stage.variables
     live.limits = stage.limits
     live.log_line = log_line(stage, api.protocol)
+    try:
+        live.firewall = firewall(api, stage, parts)
+    except ValueError as error:
+        raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.webAcl: {error}"]) from error
     live.unmatched = parts.metrics.route(api.id, stage.name, "")
 
 
@@ -49,18 +54,27 @@ def live_route(
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error}"]) from error
     except ApiConfigurationError as error:
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error.detail}"]) from error
-    needs_task = route.integration is not None and route.integration.type in _NEED_TASK
+    needs_task = _needs_task(api, route)
     return LiveRoute(
         route.key,
         steps,
         parts.metrics.route(api.id, stage.name, route.key),
         two_way=route.two_way,
         needs_task=needs_task,
-        streams=streams,
+        # What is signed is the whole body.
+        streams=streams and route.authorization_type != "AWS_IAM",
         resource_id=route.resource_id,
         operation_name=route.operation_name or "",
         unbounded=route.integration is not None and route.integration.response_transfer_mode == "STREAM",
     )
+
+
+def _needs_task(api: Api, route: Route) -> bool:
+    if route.integration is not None and route.integration.type in _NEED_TASK:
+        return True
+    authorizer = api.authorizers.get(route.authorizer or "")
+    # A function, or keys of an issuer that are fetched by a library.
+    return authorizer is not None and (authorizer.called != "HTTP" or not authorizer.uri)
 
 
 def live_routes(

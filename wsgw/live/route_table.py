@@ -75,7 +75,8 @@ class LiveStage:
     """One stage of one API, ready to serve and never changed. `log_line` formats an access log line, or is None.
 
     `unmatched` counts what finds no route. `account_id` is the one in ARNs, `deployment_id` changes with what is
-    deployed (REST).
+    deployed (REST). `firewall` is the stage's web ACL, ready: called with each request and handshake before a route is
+    looked for, it raises WafFiltered; None where there is none.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class LiveStage:
         "api_id",
         "api_tag",
         "deployment_id",
+        "firewall",
         "limits",
         "log_line",
         "stage",
@@ -99,6 +101,7 @@ class LiveStage:
     limits: StageLimits
     unmatched: RouteMetrics
     log_line: Callable[[Invocation], str] | None
+    firewall: Callable[[Invocation], None] | None
 
 
 class LiveSocketStage(LiveStage):

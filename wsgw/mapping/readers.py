@@ -71,6 +71,53 @@ def _principal_id(invocation: Invocation) -> Value:
     return None if principal is None else principal.id
 
 
+def _api_key(invocation: Invocation) -> Value:
+    key = invocation.caller.api_key
+    return None if key is None else key.value
+
+
+def _api_key_id(invocation: Invocation) -> Value:
+    key = invocation.caller.api_key
+    return None if key is None else key.id
+
+
+def claim_reader(name: str) -> Reader | None:
+    """Reads `authorizer.claims.{claim}`; None if `name` is no such."""
+    claim = name.removeprefix("authorizer.claims.")
+    if claim == name or not claim:
+        return None
+
+    def read(invocation: Invocation) -> Value:
+        principal = invocation.caller.principal
+        return None if principal is None or principal.claims is None else principal.claims.get(claim)
+
+    return read
+
+
+def _phase_reader(phase: str, part: str) -> Reader:
+    """Reads what is known of one phase, `authenticate` or `authorize`: nothing where another one decided."""
+    read_part = attrgetter(part)
+
+    def read(invocation: Invocation) -> Value:
+        found = invocation.authorization
+        value: Value = None if found is None or found.phase != phase else read_part(found) or None
+        return value
+
+    return read
+
+
+def _function_reader(part: str) -> Reader:
+    """Reads what is known of the call of an authorizer."""
+    read_part = attrgetter(part)
+
+    def read(invocation: Invocation) -> Value:
+        found = invocation.authorization
+        value: Value = None if found is None else read_part(found) or None
+        return value
+
+    return read
+
+
 def error_message(invocation: Invocation) -> Value:
     """None without an error, and for those that the service words as null."""
     return None if invocation.error is None else invocation.error.message or None
@@ -113,7 +160,13 @@ def add_sections(context: dict[str, Any], invocation: Invocation) -> None:
     principal, error = invocation.caller.principal, invocation.error
     if principal is not None:
         context["identity"].update(principal.identity)
-        context["authorizer"] = {**principal.context, "principalId": principal.id}
+        if principal.kind != "IAM":
+            context["authorizer"] = {**principal.context, "principalId": principal.id}
+            if principal.claims is not None:
+                context["authorizer"]["claims"] = dict(principal.claims)
+    if invocation.caller.api_key is not None:
+        key = invocation.caller.api_key
+        context["identity"].update(apiKey=key.value, apiKeyId=key.id)
     if error is not None:
         context["error"] = {
             "message": error.message,
@@ -123,7 +176,6 @@ def add_sections(context: dict[str, Any], invocation: Invocation) -> None:
         }
 
 
-# Nothing is known of `authorize`, `authenticate` and `waf` here; formats of API Gateway name them all the same.
 # `integration.integrationStatus` is `integration.status`: no service stands between the gateway and a function.
 COMMON: Final[Mapping[str, Reader]] = {
     "apiId": attrgetter("site.api_id"),
@@ -148,7 +200,13 @@ COMMON: Final[Mapping[str, Reader]] = {
     "stage": attrgetter("site.stage"),
     "status": attrgetter("status"),
     "authorizer.principalId": _principal_id,
-    **{f"authenticate.{part}": nothing for part in ("error", "latency", "status")},
-    **{f"authorize.{part}": nothing for part in ("error", "latency", "status")},
+    **{f"authenticate.{part}": _phase_reader("authenticate", part) for part in ("error", "latency", "status")},
+    **{f"authorize.{part}": _phase_reader("authorize", part) for part in ("error", "latency", "status")},
+    **{f"authorizer.{part}": _function_reader(part) for part in ("error", "latency", "status")},
+    "authorizer.integrationLatency": _function_reader("function_latency"),
+    "authorizer.integrationStatus": _function_reader("function_status"),
+    "authorizer.requestId": _function_reader("function_request_id"),
+    "identity.apiKey": _api_key,
+    "identity.apiKeyId": _api_key_id,
     **{f"waf.{part}": nothing for part in ("error", "latency", "status")},
 }

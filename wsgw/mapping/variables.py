@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from wsgw.definitions.api import Protocol
 from wsgw.invocation import HttpInvocation, Invocation
-from wsgw.mapping.readers import COMMON, Reader, Value, add_sections, authorizer_reader
+from wsgw.mapping.readers import COMMON, Reader, Value, add_sections, authorizer_reader, claim_reader
 from wsgw.mapping.request_variables import HTTP_READERS, REST_READERS, request_context
 from wsgw.mapping.times import clf_time
 
@@ -27,7 +27,7 @@ class UnknownVariable(ValueError):
 def context_reader(name: str, protocol: Protocol = "WEBSOCKET") -> Reader:
     """Reads `$context.{name}` of an invocation of `protocol`: None where it has none. Raises UnknownVariable."""
     readers = _BY_PROTOCOL[protocol]
-    reader = readers.get(name) or authorizer_reader(name)
+    reader = readers.get(name) or claim_reader(name) or authorizer_reader(name)
     if reader is not None:
         return reader
     near = get_close_matches(name, readers, 1)

@@ -33,6 +33,8 @@ def http_reply(error: GatewayError, invocation: HttpInvocation) -> Reply:
     elif status >= 500 and not isinstance(error, ServiceUnavailable):
         status = 500
     headers = list(_JSON)
+    if error.challenge:
+        headers.append(("www-authenticate", error.challenge))
     if isinstance(error, ServiceUnavailable):
         headers.append(("retry-after", str(error.retry_after)))
     return Reply(status, _WORDS.get(status, _INTERNAL), headers)

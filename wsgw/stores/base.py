@@ -181,6 +181,30 @@ class Documents(Protocol):
         ...
 
 
+class Cache(Protocol):
+    """Values that may be forgotten at any time and are for ever after their time: an authorizer's results, tickets.
+
+    Entries stand in groups (an API's stage, for example), which can be emptied as a whole. Every method raises
+    StoreUnavailable.
+    """
+
+    async def get(self, group: str, key: str) -> bytes | None:
+        """What was put there, None if it was not, or its time is over."""
+        ...
+
+    async def put(self, group: str, key: str, value: bytes, seconds: float) -> None:
+        """Keep `value` for `seconds`."""
+        ...
+
+    async def take(self, group: str, key: str) -> bytes | None:
+        """As `get`, and forget it: of several who take the same at once, one gets it."""
+        ...
+
+    async def flush(self, group: str) -> None:
+        """Forget all of `group`."""
+        ...
+
+
 class Quota(Protocol):
     """Counters over a period, such as the requests of an API key this month. They survive a restart."""
 

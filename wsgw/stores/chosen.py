@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wsgw.settings import Settings
-from wsgw.stores.base import Bus, Connections, Documents, Quota, Throttle
+from wsgw.stores.base import Bus, Cache, Connections, Documents, Quota, Throttle
 
 #: By a metric's name: what it counts, and how many.
 Counts = dict[str, tuple[str, int]]
@@ -29,6 +29,7 @@ class Stores:
     registry: Connections
     buckets: Throttle
     quota: Quota
+    cache: Cache
     documents: Documents | None = None
     bus: Bus | None = None
     away: Callable[[], str] = _nothing
@@ -81,14 +82,16 @@ def unusable(settings: Settings) -> Iterator[str]:
 
 def _in_memory(now: Callable[[], float]) -> Stores:
     from wsgw.stores.memory import MemoryThrottle
+    from wsgw.stores.memory_cache import MemoryCache
     from wsgw.stores.memory_connections import MemoryConnections
     from wsgw.stores.memory_quota import MemoryQuota
 
-    return Stores(MemoryConnections(), MemoryThrottle(now), MemoryQuota())
+    return Stores(MemoryConnections(), MemoryThrottle(now), MemoryQuota(), MemoryCache(now))
 
 
 def _in_directory(directory: Path, now: Callable[[], float]) -> Stores:
     from wsgw.stores.memory import MemoryThrottle
+    from wsgw.stores.memory_cache import MemoryCache
     from wsgw.stores.sqlite.connections import SqliteConnections
     from wsgw.stores.sqlite.database import Database
     from wsgw.stores.sqlite.documents import SqliteDocuments
@@ -101,6 +104,7 @@ def _in_directory(directory: Path, now: Callable[[], float]) -> Stores:
         registry,
         MemoryThrottle(now),
         quota,
+        MemoryCache(now),
         documents=SqliteDocuments(database),
         counts=lambda: {
             "resyncs": ("Times that the own book was written anew", registry.resyncs),
@@ -112,6 +116,7 @@ def _in_directory(directory: Path, now: Callable[[], float]) -> Stores:
 
 
 def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], float]) -> Stores:
+    from wsgw.stores.memory_cache import MemoryCache
     from wsgw.stores.redis.bus import RedisBus
     from wsgw.stores.redis.documents import RedisDocuments
     from wsgw.stores.redis.keys import Keys
@@ -172,6 +177,7 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
         registry,
         buckets,
         RedisQuota(requests, keys),
+        MemoryCache(now),
         documents=RedisDocuments(records, keys),
         bus=bus,
         away=away,

@@ -1,0 +1,32 @@
+"""What the policies of a principal allow: decisions, each made once as long as it depends on nothing but the route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from wsgw.authorizers.policy import Decision, Policy, evaluate
+
+_DECISIONS_KEPT: Final = 1_024
+
+
+class Grants:
+    """The identity-based policies of one principal, or what an authorizer has answered for it."""
+
+    __slots__ = ("_decisions", "policies", "uses_context")
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        self.policies = tuple(policies)
+        self.uses_context = any(policy.uses_context for policy in self.policies)
+        self._decisions: dict[tuple[str, str], Decision] = {}
+
+    def decide(self, action: str, resource: str, facts: Callable[[], Mapping[str, Any]]) -> Decision:
+        """What they say about `action` on `resource`. `facts` gives the condition keys, and is asked only if needed."""
+        if self.uses_context:
+            return evaluate(self.policies, action, resource, facts())
+        decision = self._decisions.get((action, resource))
+        if decision is None:
+            decision = evaluate(self.policies, action, resource, {})
+            if len(self._decisions) < _DECISIONS_KEPT:
+                self._decisions[action, resource] = decision
+        return decision
