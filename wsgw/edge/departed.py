@@ -28,6 +28,7 @@ class Departed(ConnectionFacts):
     __slots__ = ()
 
     def __init__(self, record: ConnectionRecord) -> None:
+        super().__init__()
         self.id = record.id
         self.connected_at = record.connected_at
         self.source_ip = record.source_ip

@@ -11,6 +11,7 @@ from base64 import b64encode
 from typing import Any
 
 from wsgw.invocation import ConnectionFacts, Headers, Invocation, Principal
+from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
 
 Event = dict[str, Any]
@@ -120,10 +121,12 @@ def _authorizer(principal: Principal) -> dict[str, Any]:
     return section
 
 
-def _identity(connection: ConnectionFacts) -> dict[str, str]:
-    identity = dict(connection.principal.identity) if connection.principal is not None else {}
+def _identity(connection: ConnectionFacts) -> dict[str, Any]:
+    identity: dict[str, Any] = dict(connection.principal.identity) if connection.principal is not None else {}
     if connection.api_key is not None:
         identity["apiKey"], identity["apiKeyId"] = connection.api_key.value, connection.api_key.id
+    if connection.certificate is not None:
+        identity["clientCert"] = client_certificate(connection.certificate.der)
     if connection.user_agent is not None:
         identity["userAgent"] = connection.user_agent
     identity["sourceIp"] = connection.source_ip

@@ -16,6 +16,7 @@ import orjson
 
 from wsgw.errors import BadRequestBody, FunctionError, IntegrationFailure, IntegrationTimeout
 from wsgw.invocation import Invocation
+from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
 
 Value = str | int | float | None
@@ -23,6 +24,7 @@ Reader = Callable[[Any], Value]
 
 _AUTHORIZER_KEY: Final = re.compile(r"[A-Za-z0-9_:.-]{1,128}")
 _INTEGRATION_ERRORS: Final = (FunctionError, IntegrationFailure, IntegrationTimeout)
+_CLIENT_CERTIFICATE: Final = ("clientCertPem", "subjectDN", "issuerDN", "serialNumber")
 _IDENTITY: Final = (
     "accountId",
     "apiKey",
@@ -79,6 +81,24 @@ def _api_key(invocation: Invocation) -> Value:
 def _api_key_id(invocation: Invocation) -> Value:
     key = invocation.caller.api_key
     return None if key is None else key.id
+
+
+def _certificate_reader(part: str) -> Reader:
+    def read(invocation: Invocation) -> Value:
+        shown = invocation.caller.certificate
+        value: str | None = None if shown is None else client_certificate(shown.der)[part]
+        return value
+
+    return read
+
+
+def _validity_reader(part: str) -> Reader:
+    def read(invocation: Invocation) -> Value:
+        shown = invocation.caller.certificate
+        value: str | None = None if shown is None else client_certificate(shown.der)["validity"][part]
+        return value
+
+    return read
 
 
 def claim_reader(name: str) -> Reader | None:
@@ -185,6 +205,8 @@ COMMON: Final[Mapping[str, Reader]] = {
     "error.responseType": error_type,
     "error.validationErrorString": validation_error,
     **{f"identity.{key}": identity_reader(key) for key in _IDENTITY},
+    **{f"identity.clientCert.{part}": _certificate_reader(part) for part in _CLIENT_CERTIFICATE},
+    **{f"identity.clientCert.validity.{part}": _validity_reader(part) for part in ("notBefore", "notAfter")},
     "identity.sourceIp": attrgetter("caller.source_ip"),
     "identity.userAgent": attrgetter("caller.user_agent"),
     "integration.error": _integration_error,

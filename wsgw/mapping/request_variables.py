@@ -30,7 +30,6 @@ _IDENTITY: Final = (
     "userAgent",
     "user",
 )
-_CLIENT_CERTIFICATE: Final = ("clientCertPem", "subjectDN", "issuerDN", "serialNumber")
 
 
 def request_context(invocation: HttpInvocation) -> dict[str, Any]:
@@ -106,24 +105,6 @@ def _trace_id(invocation: HttpInvocation) -> Value:
     return invocation.trace or None
 
 
-def _certificate_reader(part: str) -> Reader:
-    def read(invocation: HttpInvocation) -> Value:
-        shown = invocation.caller.certificate
-        value: str | None = None if shown is None else client_certificate(shown.der)[part]
-        return value
-
-    return read
-
-
-def _validity_reader(part: str) -> Reader:
-    def read(invocation: HttpInvocation) -> Value:
-        shown = invocation.caller.certificate
-        value: str | None = None if shown is None else client_certificate(shown.der)["validity"][part]
-        return value
-
-    return read
-
-
 def _endpoint_reader(*names: str) -> Reader:
     """Reads the header of the answer that an AWS service names its own request in."""
 
@@ -141,8 +122,6 @@ _REQUEST: Final[Mapping[str, Reader]] = {
     "domainPrefix": attrgetter("domain_prefix"),
     "extendedRequestId": attrgetter("extended_request_id"),
     "httpMethod": attrgetter("method"),
-    **{f"identity.clientCert.{part}": _certificate_reader(part) for part in _CLIENT_CERTIFICATE},
-    **{f"identity.clientCert.validity.{part}": _validity_reader(part) for part in ("notBefore", "notAfter")},
     "path": attrgetter("path"),
     "protocol": attrgetter("protocol"),
     "responseLatency": attrgetter("response_latency"),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from wsgw.definitions.api import Protocol
 from wsgw.invocation import HttpInvocation, Invocation
+from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.readers import COMMON, Reader, Value, add_sections, authorizer_reader, claim_reader
 from wsgw.mapping.request_variables import HTTP_READERS, REST_READERS, request_context
 from wsgw.mapping.times import clf_time
@@ -61,6 +62,8 @@ def context_of(invocation: Invocation) -> dict[str, Any]:
         "apiId": site.api_id,
         "status": invocation.status,
     }
+    if connection.certificate is not None:
+        context["identity"]["clientCert"] = client_certificate(connection.certificate.der)
     if invocation.event_type == "DISCONNECT":
         context["disconnectStatusCode"] = invocation.disconnect_code
         context["disconnectReason"] = invocation.disconnect_reason
