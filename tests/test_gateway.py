@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.raw_websocket import RawWebSocket
+from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
 from wsgw import Gateway
+from wsgw.definitions.usage import ApiKey, PlanStage, UsagePlan
 from wsgw.settings import SettingError
 
 
@@ -58,3 +59,26 @@ def test_a_route_key_is_given_once():
 def test_an_unknown_setting_names_the_nearest_known_one():
     with pytest.raises(SettingError, match="did you mean 'port'"):
         Gateway(prot=8080)
+
+
+async def test_a_gateway_in_a_program_may_ask_for_api_keys():
+    value = "a-value-of-20-characters"
+    gateway = Gateway(
+        port=0,
+        control_port=0,
+        api_keys=(ApiKey(id="partner", value=value),),
+        usage_plans=(UsagePlan(id="gold", stages=(PlanStage(api_id="chat", stage="prod"),), keys=("partner",)),),
+    )
+    chat = gateway.websocket("chat")
+
+    @chat.route("$connect", api_key_required=True)
+    async def connect(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        return {"statusCode": 200}
+
+    async with gateway:
+        assert gateway.listening is not None
+        url = gateway.listening.data.replace("http", "ws", 1) + "/prod"
+        with pytest.raises(HandshakeRefused):
+            await RawWebSocket.connect(url)
+        async with await RawWebSocket.connect(url, headers=[("x-api-key", value)]) as client:
+            assert not client.closed

@@ -11,17 +11,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from wsgw import ids
 from wsgw.authorizers.access import Access
+from wsgw.authorizers.iam import USED, UsedSignatures
 from wsgw.authorizers.management import ManagementGuard, is_loopback
 from wsgw.authorizers.policy import PolicyError
+from wsgw.authorizers.results_cache import results_of
 from wsgw.control.endpoint import ControlEndpoint
-from wsgw.definitions.access import AccessKey
+from wsgw.definitions.access import NOBODY_IN_PARTICULAR, AccessKey
 from wsgw.definitions.api import Api, DomainName
+from wsgw.definitions.usage import ApiKey, UsagePlan
 from wsgw.edge.aiohttp_door import STRICT_PARSER, Server
 from wsgw.edge.answers import Answers
+from wsgw.edge.authority import Authority
 from wsgw.edge.cluster import Cluster
 from wsgw.edge.data_plane import Bodies, DataPlane
 from wsgw.edge.departures import Departures
@@ -31,6 +36,8 @@ from wsgw.edge.management import Management
 from wsgw.edge.node import Clock, Node
 from wsgw.edge.push import Push
 from wsgw.edge.requests import Requests
+from wsgw.edge.stage_calls import StageCalls
+from wsgw.edge.tickets import Tickets
 from wsgw.edge.websocket import WebSockets
 from wsgw.errors import StoreUnavailable
 from wsgw.integrations.aws_services import AwsServices
@@ -39,6 +46,7 @@ from wsgw.integrations.handler_context import Handler
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.lambda_ import LambdaClients
 from wsgw.live.compile import Parts, compile_stages
+from wsgw.live.guard_firewall import firewalls_of
 from wsgw.live.stages import Stages
 from wsgw.observe.lag import LoopLag
 from wsgw.observe.logs import AccessLog, Reasons
@@ -76,6 +84,8 @@ class App:
         *,
         access_keys: Iterable[AccessKey] = (),
         management_tokens: Iterable[str] = (),
+        api_keys: Iterable[ApiKey] = (),
+        usage_plans: Iterable[UsagePlan] = (),
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
@@ -84,12 +94,15 @@ class App:
         self.metrics = Metrics()
         self.reasons = Reasons()
         self.push = Push(self.node)
-        self._keys, self._tokens = tuple(access_keys), (*management_tokens, *settings.management_tokens)
+        self._keys = _of_account(access_keys, settings.account_id)
+        self._tokens = (*management_tokens, *settings.management_tokens)
+        self._api_keys, self._usage_plans = tuple(api_keys), tuple(usage_plans)
         self._lag = LoopLag()
         self._sweeper: asyncio.TimerHandle | None = None
         self._listeners = Listeners(settings, self.node.clock)
         self._control: web.AppRunner | None = None
         self._ready = "not deployed yet"
+        self._announced: tuple[Callable[[str], None], ...] = ()
 
     @property
     def guarded(self) -> bool:
@@ -102,9 +115,14 @@ class App:
         return self._stores.documents
 
     def on_announcement(self, call: Callable[[str], None]) -> None:
-        """Have `call` called as `Bus.on_announcement` is, once it is prepared; never where there are no other nodes."""
+        """Have `call` called, too, as `Bus.on_announcement` is, once it is prepared; never where no others are."""
         if self._stores.bus is not None:
-            self._stores.bus.on_announcement = call
+            self._announced = (*self._announced, call)
+            self._stores.bus.on_announcement = self._tell_all
+
+    def _tell_all(self, topic: str) -> None:
+        for call in self._announced:
+            call(topic)
 
     async def start(self) -> Listening:
         """`prepare` and `listen`."""
@@ -133,16 +151,35 @@ class App:
         self._access_stream = _access_stream(settings.access_log)
         self.access_log = AccessLog(self._access_stream)
         self._stores = stores = stores_for(settings, lambda: self.node.name, self.node.now)
-        self.access = Access(stores.cache, stores.quota, stores.buckets, lambda: self.node.wall_ms() / 1000)
+        self.access = Access(
+            stores.cache, stores.quota, stores.buckets, lambda: self.node.wall_ms() / 1000, self.node.now
+        )
         self.access.admit(self._keys)
-        websockets = WebSockets(self.node, stores.buckets, self.access_log, self.reasons, lambda: stores.registry.own)
+        self.access.admit_keys(self._api_keys, self._usage_plans)
+        announce = stores.bus.announce if stores.bus is not None else None
+        self.authority = Authority(self.node, self.access, stores.documents, announce)
+        self.on_announcement(self.authority.announced)
+        results = results_of(self.access)
+        results.announce = announce
+        self.on_announcement(results.announced)
+        tickets = Tickets(stores.cache, self.access.now)
+        websockets = WebSockets(
+            self.node,
+            stores.buckets,
+            self.access_log,
+            self.reasons,
+            lambda: stores.registry.own,
+            tickets,
+            self.authority,
+        )
         self.departures = Departures(self.node, self.stages, lambda: stores.registry.own, websockets.tell)
         self._cluster = Cluster(self.node, stores.registry, stores.bus, self.push, self.departures)
         self._management = Management(
             self.node, self.push, self._guard(), stores.buckets, self.access_log, self.reasons
         )
         requests = Requests(self.node, Answers(self.access_log, self.reasons))
-        self._plane = plane = DataPlane(self.stages, websockets, requests, self._management, settings)
+        calls = StageCalls(self.node, self._management, tickets, self.authority, self.reasons)
+        self._plane = plane = DataPlane(self.stages, websockets, requests, self._management, calls, settings)
         self._open_pools()
         self._server = Server(plane, settings, self.node.now)
         self._lanes = Lanes(plane, self._server, settings, self.node.now)
@@ -150,6 +187,7 @@ class App:
         try:
             await stores.open()
             await self._cluster.join()
+            await self.authority.begin()
         except StoreUnavailable as error:
             raise NotSafe(f"cannot start: {error}") from error
 
@@ -165,6 +203,7 @@ class App:
         control = await self._listen_control(control_socket)
         self._lag.start()
         self._sweep()
+        self.authority.follow()
         for url in also:
             log.info("listening on %s, too", url)
         return Listening(data, control, self.node.name, tuple(also))
@@ -193,6 +232,10 @@ class App:
             account_id=self.settings.account_id,
             now=lambda: self.node.wall_ms() / 1000,
             skew=self.settings.clock_skew_seconds,
+            allow_unsigned_payload=self.settings.unsigned_payloads,
+            vpc_sources=self.settings.vpc_sources,
+            used=self.access.kept(USED, UsedSignatures) if self.settings.refuse_replays else None,
+            revoked=self.access.revoked,
         )
 
     # ---- deployments
@@ -200,13 +243,20 @@ class App:
     def admit(self, access_keys: Iterable[AccessKey], management_tokens: Iterable[str]) -> None:
         """Let in exactly these, and the settings' tokens, from now on. Raises PolicyError, and then changes nothing."""
         before = self._keys, self._tokens
-        self._keys, self._tokens = tuple(access_keys), (*management_tokens, *self.settings.management_tokens)
+        self._keys = _of_account(access_keys, self.settings.account_id)
+        self._tokens = (*management_tokens, *self.settings.management_tokens)
         try:
             self._management.guard = self._guard()
         except PolicyError:
             self._keys, self._tokens = before
             raise
         self.access.admit(self._keys)
+        self.authority.look()
+
+    def admit_keys(self, api_keys: Iterable[ApiKey], usage_plans: Iterable[UsagePlan]) -> None:
+        """From now on exactly these API keys are good, for what `usage_plans` say."""
+        self.access.admit_keys(api_keys, usage_plans)
+        self.authority.look()
 
     def deploy(
         self,
@@ -243,7 +293,16 @@ class App:
     async def _listen_control(self, path: str) -> str:
         settings = self.settings
         host = "" if path else settings.control_host
-        endpoint = ControlEndpoint(self._stores.registry, self.push, self.metrics, self._why_not_ready, host)
+        endpoint = ControlEndpoint(
+            self._stores.registry,
+            self.push,
+            self.metrics,
+            self._why_not_ready,
+            host,
+            self.authority,
+            self.access,
+            self.stages,
+        )
         runner = web.AppRunner(endpoint.application(), access_log=None, handle_signals=False)
         self._control = runner
         await runner.setup()
@@ -304,6 +363,12 @@ class App:
             ("host",),
             self._certificate_times,
         )
+        self.metrics.counters_by(
+            "firewall_requests",
+            "Requests and handshakes that rules of web ACLs have allowed, blocked or counted",
+            ("api_id", "stage", "rule", "action"),
+            firewalls_of(self.access).tallies,
+        )
         self.metrics.gauge_by_stage(
             "stage_connections",
             "Open connections by stage",
@@ -322,6 +387,8 @@ class App:
         self._listeners.sweep()
         self._lanes.sweep()
         self._server.sweep()
+        if self.settings.redis:
+            firewalls_of(self.access).sweep(self.access.quota, self.access.begin)
 
     def _sweep(self) -> None:
         try:
@@ -352,7 +419,9 @@ class App:
             # Where nothing is accepted any more, only kept connections can bring requests, and each brings its last.
             self.node.finishing = not settings.redis
             cut_off = await self.node.finish(settings.stop_seconds)
+            await self.authority.close()
             await self._cluster.leave()
+            await self.access.usage.close()
             await self._stores.close()
         self._listeners.close()
         if hasattr(self, "_lanes"):
@@ -364,6 +433,7 @@ class App:
                 self._sweeper.cancel()
             if self._control is not None:
                 await self._control.cleanup()
+            await self.access.close()
             await self._pool.close()
             await self._lambda.close()
             await self._aws.close()
@@ -383,6 +453,14 @@ class App:
             if loop.time() - began > _SETTLE[1]:
                 break
             await asyncio.sleep(0.01)
+
+
+def _of_account(keys: Iterable[AccessKey], account_id: str) -> tuple[AccessKey, ...]:
+    """`keys`, those that name no principal as the root of this account."""
+    root = f"arn:aws:iam::{account_id}:root"
+    return tuple(
+        msgspec.structs.replace(key, principal=root) if key.principal == NOBODY_IN_PARTICULAR else key for key in keys
+    )
 
 
 def _access_stream(name: str) -> BinaryIO | None:

@@ -7,7 +7,10 @@ Source: developer guide, "Gateway response types", and "Log $context.error.respo
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from wsgw.definitions.firewall import CustomResponse
 
 
 class GatewayError(Exception):
@@ -83,8 +86,14 @@ class InvalidApiKey(GatewayError):
 
 
 class WafFiltered(GatewayError):
+    """A web ACL has blocked it. `response`: what it answers instead of what the API would (a CustomResponse)."""
+
     response_type, status = "WAF_FILTERED", 403
     error_type, default_message = "ForbiddenException", "Forbidden"
+
+    def __init__(self, message: str | None = None, *, detail: str = "", response: CustomResponse | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.response = response
 
 
 class BadRequest(GatewayError):
@@ -128,6 +137,13 @@ class Gone(GatewayError):
 class RequestTooLarge(GatewayError):
     response_type, status = "REQUEST_TOO_LARGE", 413
     error_type, default_message = "RequestTooLargeException", "Request Too Long"
+
+
+class UriTooLong(GatewayError):
+    """The ARN of what is asked for is longer than a policy could name."""
+
+    response_type, status = "DEFAULT_4XX", 414
+    error_type, default_message = "RequestUriTooLongException", "Request URI too long"
 
 
 class UnsupportedMediaType(GatewayError):
@@ -193,6 +209,8 @@ class FunctionError(GatewayError):
     """A function raised, crashed or ran out of time, or its result is not a proxy result."""
 
     response_type, status = "DEFAULT_5XX", 502
+    #: What a function that raised said: it may repeat what a client has sent, and is for no log and no client.
+    function_message: str = ""
 
 
 class ServiceUnavailable(GatewayError):

@@ -22,6 +22,7 @@ from wsgw.app import App, Listening
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api, Stage, StageLimits
 from wsgw.definitions.route import Integration, Route
+from wsgw.definitions.usage import ApiKey, UsagePlan
 from wsgw.edge.push import Push
 from wsgw.settings import load
 
@@ -38,11 +39,14 @@ class WebSocketApi:
         self._routes: dict[str, Route] = {}
         self.handlers: dict[str, Callable[..., Any]] = {}
 
-    def route(self, key: str, *, two_way: bool = False, timeout_ms: int = 29_000) -> Callable[[HandlerFunction], Any]:
+    def route(
+        self, key: str, *, two_way: bool = False, timeout_ms: int = 29_000, api_key_required: bool = False
+    ) -> Callable[[HandlerFunction], Any]:
         """Make the decorated function the route `key`: `$connect`, `$disconnect`, `$default` or a value of its own.
 
         The function gets (event, context) as a Lambda function does, `context.connections` has post, get and delete.
-        two_way: its result's `body` is sent to the client. Raises ValueError for a key that is taken.
+        two_way: its result's `body` is sent to the client; api_key_required: for `$connect`. Raises ValueError for a
+        key that is taken.
         """
         if key in self._routes:
             raise ValueError(f"API {self._id!r} has a route {key!r} already")
@@ -51,7 +55,9 @@ class WebSocketApi:
             name = f"{self._id}/{key}"
             self.handlers[name] = handler
             integration = Integration(type="PYTHON", uri=name, timeout_ms=timeout_ms)
-            self._routes[key] = Route(key=key, integration=integration, two_way=two_way)
+            self._routes[key] = Route(
+                key=key, integration=integration, two_way=two_way, api_key_required=api_key_required
+            )
             return handler
 
         return add
@@ -74,9 +80,17 @@ class Gateway:
     Use `run()` for a program of its own, or `async with gateway:` inside one that has a loop. Raises SettingError.
     """
 
-    def __init__(self, *, access_keys: tuple[AccessKey, ...] = (), **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        access_keys: tuple[AccessKey, ...] = (),
+        api_keys: tuple[ApiKey, ...] = (),
+        usage_plans: tuple[UsagePlan, ...] = (),
+        **settings: Any,
+    ) -> None:
         self._settings = load(settings).settings
         self._access_keys = access_keys
+        self._api_keys, self._usage_plans = api_keys, usage_plans
         self._apis: dict[str, WebSocketApi] = {}
         self._app: App | None = None
         self.listening: Listening | None = None
@@ -103,7 +117,7 @@ class Gateway:
         return self._app.push
 
     async def __aenter__(self) -> Gateway:
-        app = App(self._settings, access_keys=self._access_keys)
+        app = App(self._settings, access_keys=self._access_keys, api_keys=self._api_keys, usage_plans=self._usage_plans)
         handlers = {name: handler for one in self._apis.values() for name, handler in one.handlers.items()}
         try:
             self.listening = await app.start()

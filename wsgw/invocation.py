@@ -26,7 +26,20 @@ NOT_JSON: Any = type("NotJson", (), {"__repr__": lambda _self: "NOT_JSON"})()
 class Grants(Protocol):
     """What a principal's policies say; see authorizers/grants.py."""
 
-    def decide(self, action: str, resource: str, facts: Callable[[], Mapping[str, Any]]) -> Any: ...
+    def decide(self, action: str, resource: str, facts: Callable[[], Any], names: Any = None) -> Any: ...
+
+
+class Received(Protocol):
+    """A request as it came, before anything was added or left out: what its sender has signed. `target` is raw."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def body(self) -> bytes: ...
 
 
 PrincipalKind = Literal["LAMBDA", "IAM", "JWT", "COGNITO", "TICKET"]
@@ -143,14 +156,19 @@ class ConnectionFacts(Caller):
     """What stays true of a connection all its life, and what every event of it says. The edge's Connection is one.
 
     connected_at: epoch milliseconds; `callback_base`: scheme, host and port at which backends reach this gateway,
-    configured as `domain_name` is.
+    configured as `domain_name` is. `bucket`: the connection's own, where its stage has one for each; see
+    pipeline/throttle.py.
     """
 
-    __slots__ = ("callback_base", "connected_at", "id")
+    __slots__ = ("bucket", "callback_base", "connected_at", "id")
 
     id: str
     connected_at: int
     callback_base: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bucket: Any = None
 
 
 class Site(Protocol):
@@ -268,7 +286,8 @@ class Invocation:
 
     Filled in by the edge: `site`, `event_type`, `connection`, which is the `caller`, too, `request_id`, `request_time`
     (epoch ms), `route_key`, `body` (the message's bytes; b"" otherwise), `is_binary`, `headers` and `query` (CONNECT
-    only, in order, repeats included, names as received), `message_id`, `disconnect_code`, `disconnect_reason`.
+    only, in order, repeats included, names as received), `message_id`, `disconnect_code`, `disconnect_reason`,
+    `received` (the request itself; None for what is none, as a message).
     By the steps: `document` (the body as JSON, parsed at most once), `request`, `reply`.
     For logs: `status`, `error`, `integration_status` (what the backend or function said), `integration_latency` (ms),
     `authorization`, `waf_action` (ALLOW, BLOCK or COUNT, "" without a web ACL).
@@ -290,6 +309,7 @@ class Invocation:
         "is_binary",
         "message_id",
         "query",
+        "received",
         "reply",
         "request",
         "request_id",
@@ -324,6 +344,7 @@ class Invocation:
         self.message_id = ""
         self.disconnect_code = 0
         self.disconnect_reason = ""
+        self.received: Received | None = None
         self.document: Any = UNPARSED
         self.request: IntegrationRequest | None = None
         self.reply: Reply | None = None
@@ -396,6 +417,7 @@ class HttpInvocation(Invocation):
         self.request_time = request_time
         self.body = body
         self.is_binary = False
+        self.received = None
         self.document = UNPARSED
         self.request = None
         self.reply = None

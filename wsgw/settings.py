@@ -158,6 +158,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_connections: Annotated[
         int, _option("Most connections of one worker; more are refused with 503; 0 = no bound", ge=0)
     ] = 0
+    token_refresh_seconds: Annotated[
+        float, _option("Ask for another token this long before one ends, where tokenExpiry is REFRESH", "s", gt=0)
+    ] = 60
     trust_forwarded: Annotated[
         tuple[str, ...],
         _option("Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed"),
@@ -233,6 +236,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...], _option("Bearer tokens that may use @connections; each may be ${ENVIRONMENT_NAME}")
     ] = ()
     clock_skew_seconds: Annotated[float, _option("How far a signature's date may be off", "s", gt=0)] = 300
+    unsigned_payloads: Annotated[
+        bool, _option("Take signatures that say UNSIGNED-PAYLOAD: the body is then anybody's")
+    ] = False
+    refuse_replays: Annotated[
+        bool, _option("Take each signature once on a node: two equal requests within one second are then one")
+    ] = False
+    vpc_sources: Annotated[
+        tuple[str, ...],
+        _option("What policies see of callers from a network: CIDR=vpce-ID/vpc-ID, or one of both ids"),
+    ] = ()
+    geo_database: Annotated[
+        str, _option("MaxMind DB file (.mmdb) by which web ACLs tell countries; wants wsgw[geo]")
+    ] = ""
+
+    # ---- tokens
+    jwt_algorithms: Annotated[
+        tuple[str, ...],
+        _option("What tokens may be signed with: RS, PS or ES with 256, 384 or 512 (API Gateway: RS)"),
+    ] = ("RS256", "RS384", "RS512")
+    jwt_leeway_seconds: Annotated[
+        float, _option("How far an issuer's clock may be off where exp, nbf and iat are looked at", "s", ge=0, le=600)
+    ] = 0
+    jwt_remembered: Annotated[
+        int, _option("Most tokens of an authorizer that are not verified again until they expire; 0 = none", ge=0)
+    ] = 10_000
+    jwks_refresh_seconds: Annotated[
+        float, _option("How old an issuer's keys may be before they are fetched anew", "s", ge=60)
+    ] = 7200
+    cognito_endpoint: Annotated[
+        str, _option("Where Cognito user pools are served instead of at AWS; keys are at /{pool}/.well-known/jwks.json")
+    ] = ""
 
     # ---- stopping
     drain_seconds: Annotated[
@@ -356,6 +390,21 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for text in values.get("vpc_links", ()):
         if not re.fullmatch(r".+=https?://(\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._~-]+)(:\d{1,5})?/?", text):
             yield "vpc_links", f"{text!r} names no target; write ID=http://HOST:PORT"
+    for text in values.get("vpc_sources", ()):
+        network, _, names = text.partition("=")
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            yield "vpc_sources", f"{text!r} begins with no network; write 10.0.0.0/16=vpce-0a1b/vpc-0c2d"
+        if not re.fullmatch(r"vpce-[0-9A-Za-z-]+(/vpc-[0-9A-Za-z-]+)?|vpc-[0-9A-Za-z-]+", names):
+            yield "vpc_sources", f"{text!r} names no endpoint and no VPC; write 10.0.0.0/16=vpce-0a1b/vpc-0c2d"
+    known = {f"{kind}{bits}" for kind in ("RS", "PS", "ES") for bits in (256, 384, 512)}
+    for name in values.get("jwt_algorithms", ("RS256",)) or ("",):
+        if name not in known:
+            yield "jwt_algorithms", f"{name!r} is none that tokens may be signed with; write RS256, PS256, ES256, …"
+    endpoint = values.get("cognito_endpoint", "")
+    if endpoint and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", endpoint):
+        yield "cognito_endpoint", f"{endpoint!r} is no URL; write http://localhost:9229"
     for text in values.get("tls_certificates", ()):
         if not re.fullmatch(r"[^:]+:[^:]+", text):
             yield "tls_certificates", f"{text!r} names no pair of files; write CERT.pem:KEY.pem"

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from tests.authorizers.sigv4_signing import CONNECTION, HOST, KEY, NOW, altered, sign, verifier, with_header
 from wsgw.authorizers import iam, signing
 from wsgw.authorizers.canonical import has_dot_segment, path_forms, query_forms, query_pairs
-from wsgw.authorizers.iam import SignatureVerifier, SignedRequest
+from wsgw.authorizers.iam import SignatureVerifier, SignedRequest, UsedSignatures
 from wsgw.definitions.access import AccessKey
 from wsgw.errors import (
+    ExpiredToken,
     GatewayError,
     IncompleteSignature,
     InvalidSignature,
@@ -809,3 +810,65 @@ def test_nothing_but_refusals_comes_of_garbage_in_a_query(changes):
     target = "/prod?" + "&".join(f"{name}={value}" for name, value in query.items())
     with pytest.raises(GatewayError):
         verifier().verify(SignedRequest("GET", target, [("Host", HOST)]))
+
+
+# ---- sessions that end, headers that must be signed, signatures that are good once
+
+
+@pytest.mark.parametrize(("seconds", "accepted"), [(-1, True), (0, False), (1, False)])
+def test_a_session_is_over_when_its_time_is(seconds, accepted):
+    key = AccessKey(access_key_id="ASIA", secret="s", session_token="t", expires=NOW - seconds)
+    if accepted:
+        assert verifier(key).verify(sign(key=key)) is key
+    else:
+        with pytest.raises(ExpiredToken, match=r"^The security token included in the request is expired$"):
+            verifier(key).verify(sign(key=key))
+
+
+def test_only_who_knows_the_secret_learns_that_a_session_is_over():
+    key = AccessKey(access_key_id="ASIA", secret="s", session_token="t", expires=NOW - 1)
+    guess = AccessKey(access_key_id="ASIA", secret="guessed", session_token="t")
+    with pytest.raises(InvalidSignature):
+        verifier(key).verify(sign(key=guess))
+
+
+def test_a_header_that_must_be_signed_is():
+    """S-31."""
+    signed = sign(headers={"X-Own": "1"})
+    assert verifier().verify(altered(signed, must_sign=("x-own",))) is KEY
+    with pytest.raises(InvalidSignature, match="'x-own' must be a 'SignedHeader'"):
+        verifier().verify(altered(with_header(sign(), "X-Own", "1"), must_sign=("x-own",)))
+
+
+def test_a_signature_may_be_good_once():
+    """S-34."""
+    once = verifier(used=UsedSignatures())
+    request, other = sign(), sign(body=b"other")
+    assert once.verify(request) is KEY
+    assert once.verify(other) is KEY
+    for again in (request, with_header(request, "Accept", "*/*")):
+        with pytest.raises(InvalidSignature) as refusal:
+            once.verify(again)
+        assert refusal.value.detail == "the signature was used before"
+
+
+def test_a_wrong_signature_uses_up_nothing():
+    used = UsedSignatures()
+    with pytest.raises(InvalidSignature):
+        verifier(used=used).verify(altered(sign(), body=b"other"))
+    assert verifier(used=used).verify(sign()) is KEY
+
+
+def test_used_signatures_are_kept_as_long_as_they_are_good_and_no_longer():
+    used = UsedSignatures(most=3)
+    assert used.first("a", 300, 0)
+    assert not used.first("a", 300, 300)
+    assert used.first("b", 1000, 301)
+    assert used.first("a", 700, 301)
+    assert not used.first("b", 1000, 999)
+
+
+def test_no_more_signatures_are_kept_than_there_is_room_for():
+    used = UsedSignatures(most=3)
+    assert all(used.first(name, 100, 0) for name in "abcd")
+    assert not any(used.first(name, 100, 1) for name in "bcd")

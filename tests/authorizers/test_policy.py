@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.harness.pace import SLOWER
 from wsgw.authorizers.patterns import Context, Pattern, Wild, matcher
-from wsgw.authorizers.policy import Decision, PolicyError, compile_policy, evaluate
+from wsgw.authorizers.policy import Decision, Names, PolicyError, compile_policy, evaluate
 
 ARN = "arn:aws:execute-api:us-east-1:000000000000:chat/prod/POST/@connections/{connectionId}"
 ALLOW, DENY, NOTHING = Decision.ALLOW, Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY
@@ -211,6 +212,9 @@ PRINCIPALS = [
     ({"AWS": "111122223333"}, {}, False),
     ({"Service": "apigateway.amazonaws.com"}, {"aws_PrincipalServiceName": "apigateway.amazonaws.com"}, True),
     ({"Service": "apigateway.amazonaws.com"}, {"aws_PrincipalArn": "apigateway.amazonaws.com"}, False),
+    ({"AWS": "AIDAEXAMPLEEXAMPLE77"}, {"aws_userid": "AIDAEXAMPLEEXAMPLE77"}, True),
+    ({"AWS": "AROAEXAMPLEEXAMPLE77"}, {"aws_userid": "AROAEXAMPLEEXAMPLE77:session"}, True),
+    ({"AWS": "AROAEXAMPLEEXAMPLE77"}, {"aws_userid": "AROAEXAMPLEEXAMPLE778:session"}, False),
     ({"Federated": "accounts.google.com", "AWS": "111122223333"}, {"aws_PrincipalAccount": "111122223333"}, True),
 ]
 
@@ -425,11 +429,19 @@ def naive_condition(operator: str, wanted: list[str], given: list[str]) -> bool:
     return any(one(value) for value in given)
 
 
-def naive_evaluate(statements: list[dict[str, Any]], action: str, resource: str, context: dict[str, Any]) -> Decision:
+def naive_evaluate(
+    statements: list[dict[str, Any]], action: str, resource: str, context: dict[str, Any], others: Sequence[str] = ()
+) -> Decision:
+    """others: names that may mean the resource, too: whatever shuts out is looked for under these as well."""
+
     def applies(rule: dict[str, Any]) -> bool:
-        for name, text, fold in (("Action", action.lower(), True), ("Resource", resource, False)):
+        shuts_out = (rule["Effect"] == "Deny") is ("Resource" in rule)
+        resources = [resource, *others] if shuts_out else [resource]
+        for name, texts, fold in (("Action", [action.lower()], True), ("Resource", resources, False)):
             patterns = listed(rule.get(name, rule.get(f"Not{name}")))
-            found = any(naive_match(pattern.lower() if fold else pattern, text) for pattern in patterns)
+            found = any(
+                naive_match(pattern.lower() if fold else pattern, text) for pattern in patterns for text in texts
+            )
             if found is not (name in rule):
                 return False
         return all(
@@ -451,6 +463,16 @@ def naive_evaluate(statements: list[dict[str, Any]], action: str, resource: str,
 def test_policies_decide_as_the_naive_evaluator_does(statements, action, resource, context):
     policy = compile_policy(document(*statements))
     assert evaluate([policy], action, resource, context) is naive_evaluate(statements, action, resource, context)
+
+
+@given(st.lists(_statements(), max_size=4), _TEXT, st.lists(_TEXT, max_size=2))
+def test_a_resource_with_several_names_is_shut_out_under_any_of_them(statements, resource, others):
+    policy = compile_policy(document(*statements))
+    names = Names((resource,), (resource, *others))
+    found = evaluate([policy], "a", resource, {}, names)
+    assert found is naive_evaluate(statements, "a", resource, {}, others)
+    # Another name never lets in whom the resource's own does not.
+    assert found is not ALLOW or evaluate([policy], "a", resource, {}) is ALLOW
 
 
 # ---- faults
@@ -574,5 +596,11 @@ def test_no_value_of_a_request_makes_an_evaluation_fail(operator, value, given):
 
 def test_a_policy_says_whether_more_than_action_and_resource_counts():
     assert not compile_policy(document(statement())).uses_context
-    for members in ({"Condition": {"Bool": {"k": "true"}}}, {"Resource": "${aws:username}"}, {"Principal": "*"}):
+    assert not compile_policy(document(statement(Principal="*"))).uses_context
+    for members in (
+        {"Condition": {"Bool": {"k": "true"}}},
+        {"Resource": "${aws:username}"},
+        {"Principal": {"AWS": "111122223333"}},
+        {"NotPrincipal": {"AWS": "111122223333"}},
+    ):
         assert compile_policy(document(statement(), statement(**members))).uses_context

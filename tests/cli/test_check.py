@@ -64,12 +64,15 @@ def test_every_finding_is_a_line_in_the_order_of_the_files(run):
     assert [line.partition(" (")[0] for line in result.output.splitlines()] == [
         "first:7: error: apis.chat.routes.send.integration.type: AWS integrations are not served by this version",
         "first:8: error: apis.chat.routes.other.integration: the route calls nothing",
-        "first:8: error: apis.chat.routes.other.apiKeyRequired: API keys are not served by this version",
+        "first:8: error: apis.chat.routes.other.apiKeyRequired: API keys are asked for with the handshake only, and "
+        "$connect asks for none",
+        "first:8: warning: apis.chat.routes.other.apiKeyRequired: no usage plan has keys for the stage prod: nobody "
+        "can call this",
         "second:2: error: apis.pets.routes: the API has no routes",
         "second:6: error: apis.dogs.rutes: there is no such key",
         "third:2:1: error: not readable as YAML: did not find expected node content",
         "fourth:1:1: error: the file is empty",
-        "4 files, 2 APIs: 7 errors, 0 warnings",
+        "4 files, 2 APIs: 7 errors, 1 warning",
     ]
     assert result.exit_code == 1
 

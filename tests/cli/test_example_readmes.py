@@ -71,10 +71,17 @@ async def test_every_command_prints_what_the_readme_shows(example: str, tmp_path
         await each_prints(shown, served.ready["data"])
 
 
-async def each_prints(shown: list[tuple[list[str], str]], address: str) -> None:
+async def test_the_guarded_example_lets_in_and_refuses_as_its_readme_shows():
+    shown = list(commands((EXAMPLES / "guarded" / "README.md").read_text()))
+    assert len(shown) >= 14
+    async with serving(EXAMPLES / "guarded" / "wsgw.yaml") as served:
+        await each_prints(shown, served.ready["data"], cwd=EXAMPLES.parent)
+
+
+async def each_prints(shown: list[tuple[list[str], str]], address: str, cwd: Path | None = None) -> None:
     for words, printed in shown:
         here = [word.replace("http://127.0.0.1:8080", address) for word in words]
-        curl = await asyncio.create_subprocess_exec(*here, "-s", stdout=asyncio.subprocess.PIPE)
+        curl = await asyncio.create_subprocess_exec(*here, "-s", stdout=asyncio.subprocess.PIPE, cwd=cwd)
         got, _ = await curl.communicate()
         assert re.fullmatch(re.escape(printed).replace("…", ".+"), got.decode().rstrip("\n")), (words, got)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +27,24 @@ SECONDS = [
     pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(180)]),
 ]
 PING = '{"action": "ping"}'
+#: The same limit for a method of a REST API and a route of an HTTP API.
+REQUESTS = """
+apis:
+  rest:
+    protocol: REST
+    routes:
+      GET /ping:
+        integration:
+          type: MOCK
+          requestTemplates: {{application/json: '{{"statusCode": 200}}'}}
+    stages:
+      prod: {{methodSettings: {{GET /ping: {{throttlingRateLimit: 100, throttlingBurstLimit: 20}}}}}}
+  http:
+    protocol: HTTP
+    routes: {{GET /ping: "{url}/ping"}}
+    stages:
+      prod: {{routeSettings: {{GET /ping: {{throttlingRateLimit: 100, throttlingBurstLimit: 20}}}}}}
+"""
 
 
 async def offered(cluster: ClusterUnderTest, rate: float, seconds: float) -> tuple[int, float, float]:
@@ -47,6 +68,68 @@ async def offered(cluster: ClusterUnderTest, rate: float, seconds: float) -> tup
     return good, took, unwanted
 
 
+class Asker(asyncio.Protocol):
+    """Sends one GET after the other over a kept connection; `statuses` are those of the answers."""
+
+    def __init__(self, path: str) -> None:
+        self._request = f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode()
+        self._received = b""
+        self._waiting = 0
+        self.statuses: list[int] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def ask(self) -> None:
+        """Send one more, now or when those before it are answered."""
+        self._waiting += 1
+        if self._waiting == 1:
+            self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, rest = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or b"0")
+        if len(rest) < size:
+            return
+        assert len(rest) == size, "more than was asked for"
+        self._received = b""
+        self.statuses.append(int(head.split(b" ", 2)[1]))
+        self._waiting -= 1
+        if self._waiting:
+            self._transport.write(self._request)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+async def requested(cluster: ClusterUnderTest, path: str, rate: float, seconds: float) -> tuple[int, float, float]:
+    """As `offered`, with requests in place of messages."""
+    loop = asyncio.get_running_loop()
+    askers = []
+    for number in range(30):
+        at = urlsplit(cluster.nodes[number % len(cluster.nodes)].url)
+        askers.append((await loop.create_connection(lambda: Asker(path), at.hostname, at.port))[1])
+    began, sent, last, unwanted = cluster.now(), 0, 0.0, 0.0
+    while (passed := cluster.now() - began) < seconds:
+        unwanted += max(0.0, (passed - last) * RATE - BURST / 2)
+        last = passed
+        for number in range(sent, int(passed * rate) + 1):
+            askers[number % len(askers)].ask()
+            sent = number + 1
+        await asyncio.sleep(0.002)
+    await until(lambda: sum(len(asker.statuses) for asker in askers) == sent, 20)
+    took = cluster.now() - began
+    statuses = Counter(status for asker in askers for status in asker.statuses)
+    for asker in askers:
+        asker.close()
+    assert set(statuses) <= {200, 429}
+    assert sent >= 0.9 * rate * seconds, "this machine cannot offer so much"
+    return statuses[200], took, unwanted
+
+
 async def asked(client: Client) -> str:
     """What a ping is answered: "" if it passes, else the message of the error frame."""
     before = len(client.replies)
@@ -61,6 +144,17 @@ async def test_a_routes_limit_is_exact_over_three_nodes(own_redis: RedisServer, 
     async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=THROTTLED) as cluster:
         await cluster.connect(30)
         passed, took, unwanted = await offered(cluster, 10 * RATE, seconds)
+        assert BURST + 0.98 * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
+
+
+@pytest.mark.parametrize("path", ["/rest/prod/ping", "/http/prod/ping"], ids=["rest", "http"])
+@pytest.mark.parametrize("seconds", SECONDS)
+async def test_the_limit_of_requests_is_exact_over_three_nodes(
+    own_redis: RedisServer, tmp_path: Path, seconds: float, path: str
+):
+    """P-08: 100/s, burst 20, ten times as much offered to three gateways; within 2 %."""
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=REQUESTS) as cluster:
+        passed, took, unwanted = await requested(cluster, path, 10 * RATE, seconds)
         assert BURST + 0.98 * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
 
 

@@ -91,18 +91,6 @@ WRONG = [
         "error: routes.send.integration: the route calls nothing (add an integration, or remove the route)",
     ),
     (
-        with_route({"integration": "http://h", "authorizationType": "AWS_IAM"}, "$connect"),
-        "error: routes.$connect.authorizationType: authorization (AWS_IAM) is not served by this version (remove "
-        "it, and "
-        "decide in the $connect integration)",
-    ),
-    (
-        with_route({"integration": "http://h", "apiKeyRequired": True}),
-        "error: routes.send.apiKeyRequired: API keys are not served by this version (remove it, and look at "
-        "x-api-key in "
-        "the $connect integration)",
-    ),
-    (
         with_route({"integration": "http://h", "twoWay": True}, "$disconnect"),
         "warning: routes.$disconnect.twoWay: the connection is closed: nothing can be sent on $disconnect (remove "
         "twoWay)",

@@ -75,12 +75,6 @@ WRONG = [
         routes("GET /{a}", "GET /{b}"),
         'error: routes["GET /{b}"]: it takes the same requests as GET /{a} (remove one)',
     ),
-    # ---- guards
-    (
-        {"routes": {"GET /": {"integration": "http://h", "authorizationType": "JWT"}}},
-        'error: routes["GET /"].authorizationType: authorization (JWT) is not served by this version (remove it, and '
-        "decide in the backend)",
-    ),
     (
         {"routes": {"GET /": {}}},
         'error: routes["GET /"].integration: the route calls nothing (add an integration, or remove the route)',

@@ -127,23 +127,17 @@ WRONG = [
     ),
     # ---- guards
     (
-        method(authorizationType="AWS_IAM"),
-        f"error: {AT}.authorizationType: authorization (AWS_IAM) is not served by this version (remove it, and decide "
-        "in the backend)",
-    ),
-    (
-        method(apiKeyRequired=True),
-        f"error: {AT}.apiKeyRequired: API keys are not served by this version (remove it, and look at x-api-key in the "
-        "backend)",
-    ),
-    (
-        method(authorizationScopes=["pets"]),
-        f"error: {AT}.authorizationScopes: scopes without an authorizer: nothing would check them (remove them, and "
-        "decide in the backend)",
-    ),
-    (
         {"policy": {"Statement": []}},
-        "error: policy: resource policies are not served by this version (remove it, and guard the gateway's address)",
+        "error: policy: a policy needs a statement (write it as IAM policies are, or remove it)",
+    ),
+    (
+        {"policy": {"Statement": {"Sid": "a" * 8192}}},
+        "error: policy: 8216 characters; a policy has up to 8192 (shorten it)",
+    ),
+    (
+        {"endpointConfiguration": {"types": ["PRIVATE"]}},
+        "warning: endpointConfiguration: a PRIVATE API without a policy lets nobody in, as in API Gateway (add a "
+        "policy)",
     ),
     # ---- integration types
     (
@@ -375,16 +369,7 @@ def test_what_is_set_to_nothing_is_no_warning():
     assert unserved(document_of(stages={"p": stage})) == []
 
 
-def test_authorizers_and_private_endpoints_are_warned_of():
-    document = {**document_of(), "authorizers": [{"id": "a"}], "endpointConfiguration": {"types": ["PRIVATE"]}}
-    assert [str(one).partition(" (")[0] for one in unserved(document)] == [
-        "warning: apis.c.authorizers: authorizers are not served by this version: no route may use one",
-        "warning: apis.c.endpointConfiguration: a PRIVATE API is served like any other: whoever reaches the gateway "
-        "reaches it",
-    ]
-
-
-def test_a_web_acl_is_an_error():
+def test_a_web_acl_of_aws_is_an_error():
     """It guards the stage: whoever asked for it must not find the API open."""
     (finding,) = unserved(document_of(stages={"p": {}}) | {"stages": [{"stageName": "p", "webAclArn": "arn"}]})
     assert (finding.severity, finding.path[-1]) == ("error", "webAclArn")

@@ -240,8 +240,9 @@ WRONG = [
     (
         "routes: {}",
         [
-            "f:1:1: error: this is no definition file that is known here (a native one has one of: accessKeys, apis, "
-            "domainNames, functions, managementTokens; an OpenAPI document has openapi or swagger)"
+            "f:1:1: error: this is no definition file that is known here (a native one has one of: accessKeys, "
+            "apiKeys, apis, domainNames, functions, managementTokens, usagePlans; an OpenAPI document has openapi or "
+            "swagger)"
         ],
     ),
     (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.formats.openapi_documents import http_api, openapi, operation, swagger
 from wsgw.definitions.check import check
 from wsgw.definitions.freeze import freeze
 from wsgw.formats.openapi import Imported, import_openapi
+from wsgw.formats.openapi_writer import export_openapi
+from wsgw.formats.parse import parse
 
 AUTHORIZER, TYPE = "x-amazon-apigateway-authorizer", "x-amazon-apigateway-authtype"
 API_KEY = {"type": "apiKey", "name": "x-api-key", "in": "header"}
@@ -244,4 +247,137 @@ def test_an_http_api_has_no_api_keys():
     assert imported.document is not None
     assert [finding.pointer for finding in imported.warnings] == ["/paths/~1/get/security"]
     messages = [finding.message for finding in check(freeze(imported.document))]
-    assert messages == ["API keys are not served by this version"]
+    assert messages == ["HTTP APIs have no API keys: nothing would ask for one"]
+
+
+@pytest.mark.parametrize("value", [[], {}, True, ["a"]], ids=repr)
+def test_a_validation_expression_that_is_no_text_is_an_error(value):
+    """Left out, it would let more callers in."""
+    scheme = {**TOKEN, AUTHORIZER: {**TOKEN[AUTHORIZER], "identityValidationExpression": value}}
+    data = openapi({"/": {"get": operation(security=[{"a": []}])}}, components={"securitySchemes": {"a": scheme}})
+    assert import_openapi(data).document is None
+
+
+OURS = {"timeoutMs": 500, "jwksUri": "file:keys.json"}
+
+
+@pytest.mark.parametrize("protocol", ["REST", "HTTP"])
+def test_what_is_ours_of_an_authorizer_stands_in_its_extension(protocol):
+    """And comes out again where it came from."""
+    kind = "request" if protocol == "REST" else "jwt"
+    scheme = {**(REQUEST if protocol == "REST" else JWT)}
+    scheme[AUTHORIZER] = {**scheme[AUTHORIZER], "x-wsgw": OURS}
+    data = openapi(
+        {"/": {"get": operation(security=[{kind: []}])}},
+        components={"securitySchemes": {kind: scheme}},
+        **{"x-wsgw-protocol": protocol},
+    )
+    imported = import_openapi(data)
+    assert imported.document is not None, imported.findings
+    (authorizer,) = imported.document["authorizers"]
+    assert {name: authorizer["x-wsgw"][name] for name in OURS} == OURS
+    (frozen,) = freeze(imported.document).authorizers.values()
+    assert (frozen.timeout_ms, frozen.jwks_uri) == (500, "file:keys.json")
+    written = export_openapi(imported.document, "oas30").document
+    assert written is not None
+    assert written["components"]["securitySchemes"][kind][AUTHORIZER]["x-wsgw"] == OURS
+
+
+@pytest.mark.parametrize(
+    ("ours", "pointer", "severity"),
+    [
+        ({"timeoutMs": 10}, "/timeoutMs", "error"),
+        ({"timeoutMs": "a"}, "/timeoutMs", "error"),
+        ({"jwksUri": 1}, "/jwksUri", "error"),
+        ({"timoutMs": 10}, "/timoutMs", "warning"),
+        (1, "", "warning"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_it_is_said_with_its_place(ours, pointer, severity):
+    scheme = {**REQUEST, AUTHORIZER: {**REQUEST[AUTHORIZER], "x-wsgw": ours}}
+    data = openapi({"/": {"get": operation(security=[{"a": []}])}}, components={"securitySchemes": {"a": scheme}})
+    imported = import_openapi(data)
+    found = {finding.pointer: finding.severity for finding in (*imported.findings, *imported.warnings)}
+    assert f"/components/securitySchemes/a/{AUTHORIZER}/x-wsgw{pointer}" in found, found
+
+
+MEMBERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("REST", {"type": "token", "authorizerUri": "lambda:f"}, {"type": "TOKEN", "uri": "f", "result_ttl": 300}),
+    ("REST", {"type": "request", "authorizerUri": "https://a.example/"}, {"called": "HTTP", "identity_sources": ()}),
+    (
+        "REST",
+        {"type": "request", "identitySource": "method.request.header.a, context.path", "authorizerCredentials": "r"},
+        {"identity_sources": ("method.request.header.a", "context.path"), "credentials": "r"},
+    ),
+    (
+        "REST",
+        {"type": "token", "identityValidationExpression": "x", "authorizerResultTtlInSeconds": 0},
+        {"identity_validation_expression": "x", "result_ttl": 0},
+    ),
+    (
+        "REST",
+        {"type": "cognito_user_pools", "providerARNs": ["a", "b"]},
+        {"provider_arns": ("a", "b"), "identity_sources": ("method.request.header.X",)},
+    ),
+    (
+        "HTTP",
+        {
+            "type": "request",
+            "authorizerUri": "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:f/invocations",
+            "authorizerPayloadFormatVersion": "2.0",
+            "enableSimpleResponses": True,
+            "identitySource": "$request.header.a, $context.routeKey",
+        },
+        {
+            "uri": "arn:f",
+            "payload_format_version": "2.0",
+            "simple_responses": True,
+            "identity_sources": ("$request.header.a", "$context.routeKey"),
+            "result_ttl": 0,
+        },
+    ),
+    (
+        "HTTP",
+        {"type": "request", "identitySource": ["$request.header.a"], "authorizerCredentials": "r"},
+        {"identity_sources": ("$request.header.a",), "credentials": "r", "payload_format_version": "1.0"},
+    ),
+    (
+        "HTTP",
+        {"type": "jwt", "jwtConfiguration": {"issuer": "https://i", "audience": ["a", "b"]}},
+        {"type": "JWT", "issuer": "https://i", "audience": ("a", "b")},
+    ),
+]
+
+
+@pytest.mark.parametrize(("protocol", "extension", "expected"), MEMBERS)
+def test_each_member_of_an_authorizer_is_what_the_gateway_goes_by(protocol, extension, expected):
+    """Row x-amazon-apigateway-authorizer."""
+    scheme = {"type": "apiKey", "name": "X", "in": "header", AUTHORIZER: extension}
+    data = openapi(
+        {"/": {"get": operation(security=[{"a": []}])}},
+        components={"securitySchemes": {"a": scheme}},
+        **{"x-wsgw-protocol": protocol},
+    )
+    imported = import_openapi(data)
+    assert imported.document is not None, imported.findings
+    (frozen,) = freeze(imported.document).authorizers.values()
+    assert {name: getattr(frozen, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("protocol", "extension", "member"),
+    [
+        ("REST", {"type": "token", "authorizerUri": "a b"}, "authorizerUri"),
+        ("REST", {"type": "token", "authorizerUri": "f", "identitySource": "x"}, "identitySource"),
+        ("REST", {"type": "cognito_user_pools", "providerARNs": ["x"]}, "providerARNs/0"),
+        ("REST", {"type": "request", "authorizerUri": "f"}, ""),
+        ("HTTP", {"type": "jwt", "jwtConfiguration": {"issuer": "i", "audience": ["a"]}}, "jwtConfiguration/issuer"),
+    ],
+)
+def test_a_finding_about_an_authorizer_points_into_its_scheme(protocol, extension, member):
+    scheme = {"type": "apiKey", "name": "X", "in": "header", AUTHORIZER: extension}
+    data = openapi(components={"securitySchemes": {"a": scheme}}, **{"x-wsgw-protocol": protocol})
+    parsed = parse(orjson.dumps(data), "f", {})
+    found = [parsed.placed(one).pointer for one in check(freeze(parsed.documents[0]))]
+    assert f"/components/securitySchemes/a/{AUTHORIZER}/{member}".rstrip("/") in found, found

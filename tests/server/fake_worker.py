@@ -78,6 +78,12 @@ class FakeWorker:
             text = "# HELP wsgw_connections Open\n# TYPE wsgw_connections gauge\nwsgw_connections 3.0\n"
         elif path == "/readyz" and (reason := self._does.get("unready")):
             status, text = "503 Service Unavailable", reason
+        elif path.startswith("/webacls"):
+            slot = self._leash.order.slot
+            samples = [{"rule": f"of {slot}", "timestamp": f"2026-11-21T10:00:0{at + slot}.000Z"} for at in (0, 2)]
+            text = json.dumps({"webAcl": "shop", "samples": samples})
+            if "none" in path:
+                status, text = "404 Not Found", json.dumps({"message": "none"})
         elif path.startswith("/connections"):
             text = f"{self._leash.order.slot} {head.split(' ')[0]} {path}"
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode())

@@ -347,6 +347,14 @@ async def test_connections_are_asked_of_some_worker_as_the_caller_wrote_it(worke
         assert answers == {(200, f"{slot} DELETE /connections/L0SM%3D?after=a%2Fb") for slot in (0, 1)}
 
 
+async def test_samples_of_web_acls_are_those_of_all_workers_the_latest_first(workers: Does):
+    async with supervised(workers) as gateway:
+        status, text = await control(gateway, "/webacls/pets/dev/samples?limit=3")
+        assert (status, json.loads(text)["webAcl"]) == (200, "shop")
+        assert [one["rule"] for one in json.loads(text)["samples"]] == ["of 1", "of 0", "of 1"]
+        assert (await control(gateway, "/webacls/none/dev/samples")) == (404, '{"message":"none"}')
+
+
 async def test_no_web_page_uses_the_control_port(workers: Does):
     async with supervised(workers, count=1) as gateway:
         assert (await control(gateway, "/connections", Host="evil.example"))[0] == 403

@@ -98,6 +98,20 @@ async def test_several_nodes_share_the_sums_in_redis_and_each_is_exact(redis: Re
         await link.close()
 
 
+async def test_an_addition_that_has_a_name_is_made_once_in_redis_by_whoever_makes_it(redis: RedisServer):
+    links = [Link(Settings(redis=redis.url)) for _ in range(2)]
+    for link in links:
+        await link.open()
+    one, other = (RedisQuota(link, Keys("test")) for link in links)
+    assert [await node.add("key", MONTH, 5, LATER, once="a") for node in (one, other, one)] == [5, 5, 5]
+    assert await other.add("key", MONTH, 1, LATER, once="b") == 6
+    assert await other.add("key", "2026-12", 2, LATER, once="c") == 2
+    assert await one.used(["key"], MONTH) == {"key": 6}
+    assert 0 < int(await redis.cli("TTL", Keys("test").quota_once("key", "a"))) <= 86_400
+    for link in links:
+        await link.close()
+
+
 async def test_redis_forgets_a_sum_when_it_expires_and_not_a_second_early(redis: RedisServer):
     link = Link(Settings(redis=redis.url))
     await link.open()

@@ -111,6 +111,67 @@ async def test_in_no_stretch_of_time_more_is_let_through(pauses: list[float], ra
             assert last - first + 1 <= burst + (passed[last] - begin) * rate + 1e-6
 
 
+# ---- several at once
+
+
+def slow(burst: int) -> ThrottleSettings:
+    return ThrottleSettings(rate_limit=0.001, burst_limit=burst)
+
+
+async def test_of_several_buckets_one_token_each_is_taken(buckets: Clocked):
+    assert [await buckets.take_each(("a", slow(2)), ("b", slow(4))) for _ in range(2)] == [2, 2]
+    assert not await buckets.take("a", slow(2))
+    assert [await buckets.take("b", slow(4)) for _ in range(3)] == [True, True, False]
+
+
+async def test_buckets_behind_the_one_that_refuses_keep_their_tokens_and_those_before_do_not(buckets: Clocked):
+    first, empty, last = ("first", slow(4)), ("empty", slow(1)), ("last", slow(2))
+    assert await buckets.take(*empty)
+    for _ in range(2):  # the second time Redis is not asked for the empty one
+        assert await buckets.take_each(first, empty, last) == 1
+    assert [await buckets.take(*first) for _ in range(3)] == [True, True, False]
+    assert [await buckets.take(*last) for _ in range(3)] == [True, True, False]
+
+
+async def test_the_first_of_several_that_refuses_spends_nothing(buckets: Clocked):
+    blocked, last = ("blocked", ThrottleSettings(rate_limit=5, burst_limit=0)), ("last", slow(1))
+    assert await buckets.take_each(blocked, last) == 0
+    assert await buckets.take_each(last) == 1
+    assert await buckets.take_each(last, blocked) == 0
+
+
+async def test_none_of_several_is_nothing(buckets: Clocked):
+    assert await buckets.take_each() == 0
+
+
+@given(st.lists(st.lists(st.sampled_from("abcd"), max_size=4, unique=True), max_size=40), st.integers(1, 4))
+async def test_several_at_once_are_as_one_after_the_other(asked: list[list[str]], burst: int):
+    together, apart = in_memory(), in_memory()
+    for keys in asked:
+        expected = len(keys)
+        for index, key in enumerate(keys):
+            if not await apart.take(key, slow(burst)):
+                expected = index
+                break
+        assert await together.take_each(*((key, slow(burst)) for key in keys)) == expected
+
+
+async def test_several_at_once_in_redis_are_as_in_memory(redis: RedisServer):
+    chosen = random.Random(1)
+    limits = {
+        key: ThrottleSettings(rate_limit=0, burst_limit=burst) for key, burst in zip("abcd", (3, 5, 0, 9), strict=True)
+    }
+    memory = in_memory()
+    async with opened(redis.url) as link:
+        shared = exact(link)
+        for _ in range(60):
+            wanted = [(key, limits[key]) for key in chosen.sample("abcd", chosen.randint(1, 4))]
+            assert await shared.take_each(*wanted) == await memory.take_each(*wanted)
+
+
+# ---- memory
+
+
 async def test_buckets_that_are_full_again_are_forgotten():
     now = 1000.0
     buckets = MemoryThrottle(lambda: now, most=10)
@@ -120,3 +181,32 @@ async def test_buckets_that_are_full_again_are_forgotten():
     now += 2
     await buckets.take("new", limit)
     assert len(buckets._buckets) == 1
+
+
+async def test_a_flood_of_new_keys_takes_no_more_memory_and_leaves_a_bucket_in_use_alone():
+    """Of source addresses there are more than there is memory."""
+    buckets = MemoryThrottle(lambda: 1000.0, most=100)
+    assert await buckets.take("route", slow(1))
+    for number in range(5000):
+        assert await buckets.take(f"source {number}", slow(1))
+        assert not await buckets.take("route", slow(1))
+        assert len(buckets._buckets) <= 100
+    # The oldest of them were forgotten, and the newest are known.
+    assert not await buckets.take("source 4999", slow(1))
+    assert await buckets.take("source 0", slow(1))
+
+
+async def test_a_flood_of_new_keys_looks_through_all_buckets_seldom(monkeypatch: pytest.MonkeyPatch):
+    buckets = MemoryThrottle(lambda: 1000.0, most=1000)
+    looks = 0
+    make_room = buckets._make_room
+
+    def counted(now: float) -> None:
+        nonlocal looks
+        looks += 1
+        make_room(now)
+
+    monkeypatch.setattr(buckets, "_make_room", counted)
+    for number in range(11_000):
+        await buckets.take(f"source {number}", slow(1))
+    assert looks <= 101

@@ -40,6 +40,9 @@ class Clocked:
     def take(self, key: str, limit: ThrottleSettings) -> Awaitable[bool]:
         return self.throttle.take(key, limit)
 
+    def take_each(self, *wanted: tuple[str, ThrottleSettings]) -> Awaitable[int]:
+        return self.throttle.take_each(wanted)
+
     async def pass_(self, seconds: float) -> None:
         self._shift += seconds
         if self._link is not None:

@@ -1,6 +1,8 @@
 """Who may call: whatever checks an identity or decides on one.
 
-`iam`, with `canonical` and `claims`, verifies SigV4 signatures; `policy`, with `principals`, `conditions` and
-`patterns`, evaluates IAM policy documents without I/O and without a clock; `management` guards `@connections`. May
-import observe, stores, mapping and what is below.
+`iam`, with `canonical` and `claims`, verifies SigV4 signatures, `iam_verifier` those of routes; `policy`, with
+`principals`, `conditions` and `patterns`, evaluates IAM policy documents without I/O and without a clock, by the
+`facts` of a request; `management` guards `@connections`. `jwt`
+and `cognito` know callers by tokens: read by `jwt_token`, verified by `jwt_signed` with keys of `jwks` that
+`jwks_source` fetches, their claims looked at by `jwt_claims`. May import observe, stores, mapping and what is below.
 """

@@ -12,8 +12,8 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from functools import lru_cache, partial
+from ipaddress import ip_address, ip_network
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final
 
@@ -110,20 +110,25 @@ def _instant(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _address(text: str) -> IPv4Address | IPv6Address:
+@lru_cache(maxsize=4096)
+def _address(text: str) -> tuple[int, int]:
+    """Version and number of an address. Remembered: callers come back, and every network is asked about each."""
     address = ip_address(text)
     # A dual-stack listener shows IPv4 peers so; policies name them as they are.
-    return getattr(address, "ipv4_mapped", None) or address
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.version, int(address)
 
 
 def _in_network(value: str, _variables: bool) -> Comparison:
     network = ip_network(value, strict=False)
+    wanted, first, mask = network.version, int(network.network_address), int(network.netmask)
 
     def test(text: str) -> bool:
         try:
-            return _address(text) in network
+            version, number = _address(text)
         except ValueError:
             return False
+        return version == wanted and number & mask == first
 
     return _constant(test)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from wsgw.authorizers.policy import Decision, Policy, evaluate
+from wsgw.authorizers.patterns import Context
+from wsgw.authorizers.policy import Decision, Names, Policy, evaluate
 
 _DECISIONS_KEPT: Final = 1_024
 
@@ -20,13 +21,22 @@ class Grants:
         self.uses_context = any(policy.uses_context for policy in self.policies)
         self._decisions: dict[tuple[str, str], Decision] = {}
 
-    def decide(self, action: str, resource: str, facts: Callable[[], Mapping[str, Any]]) -> Decision:
-        """What they say about `action` on `resource`. `facts` gives the condition keys, and is asked only if needed."""
+    def decide(
+        self,
+        action: str,
+        resource: str,
+        facts: Callable[[], Context | Mapping[str, Any]],
+        names: Names | None = None,
+    ) -> Decision:
+        """What they say about `action` on `resource`. `facts` gives the condition keys, and is asked only if needed.
+
+        names: all that `resource` is called, where that is more than one; the same whenever it is asked for.
+        """
         if self.uses_context:
-            return evaluate(self.policies, action, resource, facts())
+            return evaluate(self.policies, action, resource, facts(), names)
         decision = self._decisions.get((action, resource))
         if decision is None:
-            decision = evaluate(self.policies, action, resource, {})
+            decision = evaluate(self.policies, action, resource, {}, names)
             if len(self._decisions) < _DECISIONS_KEPT:
                 self._decisions[action, resource] = decision
         return decision

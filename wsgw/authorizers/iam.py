@@ -26,7 +26,7 @@ from wsgw.authorizers.canonical import (
 from wsgw.authorizers.claims import ALGORITHM, Claim, basic_date, header_claim, query_claim
 from wsgw.authorizers.signing import TERMINATOR, derive
 from wsgw.definitions.access import AccessKey
-from wsgw.errors import IncompleteSignature, InvalidSignature, UnrecognizedClient
+from wsgw.errors import ExpiredToken, IncompleteSignature, InvalidSignature, UnrecognizedClient
 
 UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
 
@@ -34,27 +34,42 @@ _EMPTY_HASH: Final = sha256(b"").hexdigest()
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,64}")
 _SIGNING_KEYS_KEPT: Final = 1024
+#: What a node's UsedSignatures are kept by (`Access.kept`).
+USED: Final = "signatures that were used"
+#: How often signatures that are no good any more are forgotten.
+_SWEEP_SECONDS: Final = 60
 #: Stands in for an unknown key's secret, so that it costs what a known one does.
 _NO_SECRET: Final = "0" * 40
 
 
 class SignedRequest:
-    """A request as received: `raw_target` is path and query undecoded, `headers` are in order, repeats included."""
+    """A request as received: `raw_target` is path and query undecoded, `headers` are in order, repeats included.
 
-    __slots__ = ("body", "headers", "method", "raw_target")
+    must_sign: headers, by lower-case name, that the signature must cover beside those that it always must.
+    """
 
-    def __init__(self, method: str, raw_target: str, headers: Sequence[Pair], body: bytes = b"") -> None:
+    __slots__ = ("body", "headers", "method", "must_sign", "raw_target")
+
+    def __init__(
+        self,
+        method: str,
+        raw_target: str,
+        headers: Sequence[Pair],
+        body: bytes = b"",
+        must_sign: Sequence[str] = (),
+    ) -> None:
         self.method = method
         self.raw_target = raw_target
         self.headers = headers
         self.body = body
+        self.must_sign = must_sign
 
 
 class SignatureVerifier:
     """Verifies requests to one service.
 
     `keys` finds an access key by its id. `region` None accepts any region that a scope names. `now` gives epoch
-    seconds, `skew` is how far a date may be off, in seconds.
+    seconds, `skew` is how far a date may be off, in seconds. `used`: where a signature is good for one request only.
     """
 
     def __init__(
@@ -66,6 +81,7 @@ class SignatureVerifier:
         now: Callable[[], float],
         skew: float = 300,
         allow_unsigned_payload: bool = False,
+        used: UsedSignatures | None = None,
     ) -> None:
         self._keys = keys
         self._service = service
@@ -74,13 +90,14 @@ class SignatureVerifier:
         self._skew = skew
         self._allow_unsigned_payload = allow_unsigned_payload
         self._signing_keys: dict[tuple[str, str, str], bytes] = {}
+        self._used = used
 
     def verify(self, request: SignedRequest) -> AccessKey:
         """The key that signed `request`.
 
         Raises MissingAuthenticationToken where nothing is signed, IncompleteSignature where parts are missing or
-        unreadable, UnrecognizedClient for an unknown key or another session token than the key's, InvalidSignature
-        for all else.
+        unreadable, UnrecognizedClient for an unknown key or another session token than the key's, ExpiredToken for a
+        session that is over, InvalidSignature for all else.
         """
         headers = folded(request.headers)
         path, _, query = request.raw_target.partition("?")
@@ -93,7 +110,8 @@ class SignatureVerifier:
                 claim, pairs = query_claim(pairs)
             key_id, region = self._scope(claim)
             self._check_date(claim)
-            tail = f"{_covered_headers(claim, headers)}\n{claim.headers}\n{self._payload_hash(request, headers)}"
+            covered = _covered_headers(claim, headers, request.must_sign)
+            tail = f"{covered}\n{claim.headers}\n{self._payload_hash(request, headers)}"
             if has_dot_segment(path):
                 raise InvalidSignature(detail="dot segments in the path")
             if _SIGNATURE.fullmatch(claim.signature) is None:
@@ -110,6 +128,12 @@ class SignatureVerifier:
             raise UnrecognizedClient
         if not genuine:
             raise InvalidSignature
+        if key.expires is not None and self._now() >= key.expires:
+            raise ExpiredToken
+        if self._used is not None:
+            lifetime = self._skew if claim.expires is None else claim.expires
+            if not self._used.first(claim.signature, claim.signed_at + lifetime, self._now()):
+                raise InvalidSignature(detail="the signature was used before")
         return key
 
     def _scope(self, claim: Claim) -> tuple[str, str]:
@@ -171,7 +195,31 @@ class SignatureVerifier:
         return derived
 
 
-def _covered_headers(claim: Claim, headers: Mapping[str, str]) -> str:
+class UsedSignatures:
+    """The signatures that were used and could be used again.
+
+    Where there are more than `most`, the one that was used first is forgotten: nobody without a key can cause that.
+    """
+
+    def __init__(self, most: int = 1_000_000) -> None:
+        self._most = most
+        self._until: dict[str, float] = {}
+        self._swept = 0.0
+
+    def first(self, signature: str, until: float, now: float) -> bool:
+        """Whether `signature`, which is good until `until`, was not used yet; from now on it was. Epoch seconds."""
+        if signature in self._until:
+            return False
+        if now >= self._swept + _SWEEP_SECONDS:
+            self._swept = now
+            self._until = {known: end for known, end in self._until.items() if end >= now}
+        elif len(self._until) >= self._most:
+            del self._until[next(iter(self._until))]
+        self._until[signature] = until
+        return True
+
+
+def _covered_headers(claim: Claim, headers: Mapping[str, str], must_sign: Sequence[str]) -> str:
     """The canonical form of the headers that are signed. Raises InvalidSignature where one is not that should be."""
     names = claim.headers.split(";")
     if "host" not in names:
@@ -180,6 +228,9 @@ def _covered_headers(claim: Claim, headers: Mapping[str, str]) -> str:
         raise InvalidSignature("'Date' must be a 'SignedHeader' in the AWS Authorization.")
     for name in headers:
         if name.startswith("x-amz-") and name not in names:
+            raise InvalidSignature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    for name in must_sign:
+        if name not in names:
             raise InvalidSignature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
     try:
         return header_lines(names, headers)

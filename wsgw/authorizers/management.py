@@ -8,18 +8,22 @@ Source: developer guide, "Use @connections commands in your backend service"; re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Final, NamedTuple
 
-from wsgw.authorizers.iam import SignatureVerifier, SignedRequest
+from wsgw.authorizers.facts import Facts, Values, VpcSources
+from wsgw.authorizers.iam import SignatureVerifier, SignedRequest, UsedSignatures
+from wsgw.authorizers.iam_identity import facts_of_key, identity_of
 from wsgw.authorizers.policy import Decision, Policy, PolicyError, compile_policy, evaluate
+from wsgw.authorizers.revoked import Revoked
 from wsgw.definitions.access import AccessKey
 from wsgw.errors import AccessDenied, Forbidden, UnrecognizedClient
 
 ACTION: Final = "execute-api:ManageConnections"
+#: What @connections is to policies, whichever connection is meant.
+CONNECTIONS: Final = "@connections/{connectionId}"
 
 _DECISIONS_KEPT: Final = 4096
 _TOKEN_HEADERS_KEPT: Final = 64
@@ -30,10 +34,11 @@ _BECAUSE: Final = {
 
 
 class _Grant(NamedTuple):
-    """What one key may do. No policies at all allow everything."""
+    """What one key may do, and the condition keys of its holder. No policies at all allow everything."""
 
     policies: tuple[Policy, ...]
     uses_context: bool
+    facts: Mapping[str, Values]
 
 
 class ManagementGuard:
@@ -41,7 +46,8 @@ class ManagementGuard:
 
     keys: who may sign requests. tokens: what may stand after `Bearer`, compared by their hashes. `now` gives epoch
     seconds, `skew` is how far a signature's date may be off, in seconds; any region may be signed for, as `region` and
-    `account_id` only name the resource. Raises PolicyError for a key's malformed policy.
+    `account_id` only name the resource. `vpc_sources` as the setting has them. `used`: where a signature is good for
+    one request only. `revoked`: whom it refuses nevertheless. Raises PolicyError for a key's malformed policy.
     """
 
     def __init__(
@@ -53,23 +59,40 @@ class ManagementGuard:
         account_id: str,
         now: Callable[[], float],
         skew: float = 300,
+        allow_unsigned_payload: bool = False,
+        vpc_sources: Iterable[str] = (),
+        used: UsedSignatures | None = None,
+        revoked: Revoked | None = None,
     ) -> None:
         by_id = {key.access_key_id: key for key in keys}
         self._grants = {key.access_key_id: _grant(key) for key in by_id.values()}
         self._tokens = frozenset(_digest(token) for token in tokens if token)
         self._open_to_loopback = not by_id and not self._tokens
-        self._signatures = SignatureVerifier(by_id.get, now=now, skew=skew)
+        self._signatures = SignatureVerifier(
+            by_id.get, now=now, skew=skew, allow_unsigned_payload=allow_unsigned_payload, used=used
+        )
+        self._revoked = revoked
+        self._vpcs = VpcSources(vpc_sources)
         self._region = region
         self._account_id = account_id
         self._now = now
         self._token_headers: dict[str, None] = {}
-        self._decisions: dict[tuple[str, str, str, str], Decision] = {}
+        self._decisions: dict[tuple[str, str, str, str, str], Decision] = {}
 
-    def check(self, request: SignedRequest, peer: str, api_id: str, stage: str, *, proxied: bool = False) -> str:
+    def check(
+        self,
+        request: SignedRequest,
+        peer: str,
+        api_id: str,
+        stage: str,
+        *,
+        proxied: bool = False,
+        what: str = CONNECTIONS,
+    ) -> str:
         """Who calls: a principal's ARN, `token` or `loopback`.
 
         peer: the caller's address, also `aws:SourceIp` in policies. proxied: the request came through a proxy, so that
-        a loopback address proves nothing.
+        a loopback address proves nothing. what: the resource behind the method, as policies name it.
 
         Raises AccessDenied where policies do not allow the call, Forbidden where only the loopback interface is let in,
         and what SignatureVerifier.verify raises; UnrecognizedClient stands for a wrong token too.
@@ -81,7 +104,11 @@ class ManagementGuard:
         if self._tokens and self._has_token(request.headers):
             return "token"
         key = self._signatures.verify(request)
-        self._authorize(key, request, peer, api_id, stage)
+        if self._revoked is not None and (
+            self._revoked.has(f"accessKey/{key.access_key_id}") or self._revoked.has(f"principal/{key.principal}")
+        ):
+            raise UnrecognizedClient(detail="accessKey_revoked")
+        self._authorize(key, request, peer, api_id, stage, what)
         return key.principal
 
     def _has_token(self, headers: Sequence[tuple[str, str]]) -> bool:
@@ -101,14 +128,14 @@ class ManagementGuard:
             self._token_headers[given[0]] = None
         return True
 
-    def _authorize(self, key: AccessKey, request: SignedRequest, peer: str, api_id: str, stage: str) -> None:
+    def _authorize(self, key: AccessKey, request: SignedRequest, peer: str, api_id: str, stage: str, what: str) -> None:
         grant = self._grants[key.access_key_id]
         if not grant.policies:
             return
-        about = (key.access_key_id, api_id, stage, request.method)
+        about = (key.access_key_id, api_id, stage, request.method, what)
         decision = self._decisions.get(about)
         if decision is None:
-            context = self._context(key, request, peer) if grant.uses_context else {}
+            context: Facts | dict[str, str] = self._context(grant, request, peer) if grant.uses_context else {}
             decision = evaluate(grant.policies, ACTION, self._resource(self._account_id, *about[1:]), context)
             if not grant.uses_context and len(self._decisions) < _DECISIONS_KEPT:
                 self._decisions[about] = decision
@@ -119,27 +146,23 @@ class ManagementGuard:
                 f"on resource: {masked} {_BECAUSE[decision]}"
             )
 
-    def _resource(self, account_id: str, api_id: str, stage: str, method: str) -> str:
-        path = f"{api_id}/{stage}/{method}/@connections/{{connectionId}}"
+    def _resource(self, account_id: str, api_id: str, stage: str, method: str, what: str) -> str:
+        path = f"{api_id}/{stage}/{method}/{what}"
         return f"arn:aws:execute-api:{self._region}:{account_id}:{path}"
 
-    def _context(self, key: AccessKey, request: SignedRequest, peer: str) -> Mapping[str, str]:
-        now = self._now()
-        parts = key.principal.split(":", 5)
-        context = {
-            "aws:SourceIp": peer,
-            "aws:CurrentTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "aws:EpochTime": str(int(now)),
-            "aws:PrincipalArn": key.principal,
-        }
-        if len(parts) == 6:
-            context["aws:PrincipalAccount"] = parts[4]
-            if parts[5].startswith("user/"):
-                context["aws:username"] = parts[5].rpartition("/")[2]
-        for name, value in request.headers:
-            if name.lower() in ("user-agent", "referer"):
-                context["aws:UserAgent" if name.lower() == "user-agent" else "aws:Referer"] = value
-        return context
+    def _context(self, grant: _Grant, request: SignedRequest, peer: str) -> Facts:
+        def header(wanted: str) -> str | None:
+            return next((value for name, value in request.headers if name.lower() == wanted), None)
+
+        return Facts(
+            source_ip=peer,
+            now=self._now(),
+            region=self._region,
+            signer=grant.facts,
+            vpc=self._vpcs.of(peer),
+            user_agent=header("user-agent"),
+            header=header,
+        )
 
 
 def _grant(key: AccessKey) -> _Grant:
@@ -152,7 +175,8 @@ def _grant(key: AccessKey) -> _Grant:
             faults += [f"{key.access_key_id}.policies[{index}].{fault}" for fault in error.faults]
     if faults:
         raise PolicyError(faults)
-    return _Grant(tuple(policies), any(policy.uses_context for policy in policies))
+    uses_context = any(policy.uses_context for policy in policies)
+    return _Grant(tuple(policies), uses_context, facts_of_key(key, identity_of(key)))
 
 
 def _digest(token: str) -> bytes:

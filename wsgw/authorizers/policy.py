@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from wsgw.authorizers.conditions import Test, condition
 from wsgw.authorizers.patterns import Context, Matcher, Pattern
@@ -37,6 +37,13 @@ class Decision(Enum):
     IMPLICIT_DENY = "implicitDeny"
 
 
+class Names(NamedTuple):
+    """What a resource is called that has more than one name: `own`, which mean it, and `every` that may mean it."""
+
+    own: tuple[str, ...]
+    every: tuple[str, ...]
+
+
 class _Statement:
     """One statement, ready. `resources` are tested as they are, `patterns` only once their variables have values."""
 
@@ -55,24 +62,29 @@ class _Statement:
     def uses_context(self) -> bool:
         return bool(self.patterns or self.conditions or self.principals)
 
-    def applies(self, action: str, resource: str, context: Context) -> bool:
+    def applies(self, action: str, resource: str, context: Context, names: Names | None) -> bool:
         """`action` is in lower case."""
         if any(test(action) for test in self.actions) is self.not_action:
             return False
-        if not self._resource_applies(resource, context):
+        texts: Sequence[str] = (resource,)
+        if names is not None:
+            # What shuts out does so by any name: a deny, and what an allowance excepts.
+            texts = names.every if self.deny is not self.not_resource else names.own
+        if not self._resource_applies(texts, context):
             return False
         if self.principals is not None and not self.principals(context):
             return False
         return all(test(context) for test in self.conditions)
 
-    def _resource_applies(self, resource: str, context: Context) -> bool:
-        if any(test(resource) for test in self.resources):
-            return not self.not_resource
+    def _resource_applies(self, texts: Sequence[str], context: Context) -> bool:
+        for resource in texts:
+            if any(test(resource) for test in self.resources):
+                return not self.not_resource
         unknown = False
         for pattern in self.patterns:
             test = pattern.ready(context)
             unknown = unknown or test is None
-            if test is not None and test(resource):
+            if test is not None and any(map(test, texts)):
                 return not self.not_resource
         if unknown and self.not_resource:
             # It cannot be told what is excepted: such a statement denies everything and allows nothing.
@@ -91,21 +103,25 @@ class Policy:
 
 
 def evaluate(
-    policies: Sequence[Policy], action: str, resource: str, context: Mapping[str, str | Sequence[str]]
+    policies: Sequence[Policy],
+    action: str,
+    resource: str,
+    context: Context | Mapping[str, str | Sequence[str]],
+    names: Names | None = None,
 ) -> Decision:
     """What `policies` together say about `action` on `resource`.
 
     context: condition keys (`aws:SourceIp`, …; their case is ignored) with their value or values. Principal elements
-    are compared with `aws:PrincipalArn` and its account.
+    are compared with `aws:PrincipalArn` and its account. names: of a resource that has more than the one.
     """
-    facts = Context(context)
+    facts = context if isinstance(context, Context) else Context(context)
     action = action.lower()
     decision = Decision.IMPLICIT_DENY
     for policy in policies:
         for statement in policy.statements:
             if decision is Decision.ALLOW and not statement.deny:
                 continue
-            if statement.applies(action, resource, facts):
+            if statement.applies(action, resource, facts, names):
                 if statement.deny:
                     return Decision.EXPLICIT_DENY
                 decision = Decision.ALLOW
@@ -215,6 +231,9 @@ class _Compiler:
                     except ValueError as error:
                         self._fault(place, str(error))
         negated = name == "NotPrincipal"
+        if anybody in tests and not negated:
+            # Who it is makes no difference: the decision may be made once.
+            return None
         return lambda context: any(test(context) for test in tests) is not negated
 
     def _conditions(self, block: Any) -> list[Test]:

@@ -5,13 +5,18 @@ Source: IAM User Guide, "AWS JSON policy elements: Principal".
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from wsgw.authorizers.conditions import Test
+from wsgw.authorizers.iam_identity import SESSION_ARN
 from wsgw.authorizers.patterns import Context
 
 #: The kinds of principal that are the value of one condition key.
 _KEYS: Final = {"Service": "aws:principalservicename", "Federated": "aws:federatedprovider"}
+
+#: What IAM writes in place of the ARN of a user or role that was deleted: it names no other of the same name.
+_UNIQUE_ID: Final = re.compile(r"A(ID|RO)A[A-Z0-9]{12,124}")
 
 
 def anybody(_context: Context) -> bool:
@@ -35,12 +40,15 @@ def principal(kind: str, text: str) -> Test:
         raise ValueError("wildcards have no meaning in a principal")
     if text.isascii() and text.isdigit():
         return lambda context: _account(context) == text
+    if _UNIQUE_ID.fullmatch(text):
+        return lambda context: (context.single("aws:userid") or "").partition(":")[0] == text
     parts = text.split(":", 5)
     if len(parts) < 6 or parts[0] != "arn":
         raise ValueError(f"{text!r} is neither an account nor an ARN")
     if parts[5] == "root":
         return lambda context: _account(context) == parts[4]
-    return lambda context: text in context.values("aws:principalarn")
+    # A session is named by its own ARN, or by its role's.
+    return lambda context: text in context.values("aws:principalarn") or text in context.values(SESSION_ARN)
 
 
 def _account(context: Context) -> str | None:

@@ -14,9 +14,12 @@ from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api, DomainName
 from wsgw.definitions.check import check
 from wsgw.definitions.check_domain import check_domains
+from wsgw.definitions.check_guard import check_keys_wanted
 from wsgw.definitions.check_unserved import unserved
+from wsgw.definitions.check_usage import check_usage
 from wsgw.definitions.finding import Finding, error
 from wsgw.definitions.freeze import DEFAULT_STAGE, broken, freeze
+from wsgw.definitions.usage import ApiKey, UsagePlan
 from wsgw.formats.openapi import PSEUDO_PARAMETERS
 from wsgw.formats.openapi_paths import BasePathMode
 from wsgw.formats.parse import Parsed, merged, parse
@@ -35,6 +38,19 @@ class Definitions(NamedTuple):
     management_tokens: tuple[str, ...]
     findings: tuple[Finding, ...]
     domain_names: tuple[DomainName, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
+    usage_plans: tuple[UsagePlan, ...] = ()
+
+
+class Beside(NamedTuple):
+    """What is there beside what is checked, and stays as it is."""
+
+    apis: Sequence[Api] = ()
+    api_keys: Sequence[ApiKey] = ()
+    usage_plans: Sequence[UsagePlan] = ()
+
+
+_NOTHING = Beside()
 
 
 def read_definitions(
@@ -67,11 +83,11 @@ def read_files(
 
 
 def checked(
-    parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_STAGE, beside: Sequence[Api] = ()
+    parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_STAGE, beside: Beside = _NOTHING
 ) -> Definitions:
     """`parsed` frozen, and everything that is wrong with it, in the order of the files at `paths`.
 
-    beside: what domain names may lead to, too
+    beside: what domain names and usage plans may lead to, too
     """
     apis: list[Api] = []
     findings = list(parsed.findings)
@@ -82,9 +98,12 @@ def checked(
             apis.append(api)
             faults = check(api) + prove(api) + unserved(document)
         findings += [parsed.placed(fault) for fault in faults]
-    findings += [parsed.placed(fault) for fault in check_domains(parsed.domain_names, apis, beside)]
+    findings += [parsed.placed(fault) for fault in check_domains(parsed.domain_names, apis, beside.apis)]
     findings += [parsed.placed(fault) for domain in parsed.domain_names for fault in _files(domain)]
     findings += [parsed.placed(fault) for key in parsed.access_keys for fault in _policies(key)]
+    findings += [parsed.placed(fault) for fault in _usage(parsed, apis, beside)]
+    plans = [*parsed.usage_plans, *beside.usage_plans]
+    findings += [parsed.placed(fault) for fault in check_keys_wanted(apis, plans)]
     files = {str(path): number for number, path in enumerate(paths)}
     findings.sort(key=lambda finding: (files.get(finding.file, 0), finding.line, finding.column))
     return Definitions(
@@ -93,7 +112,18 @@ def checked(
         parsed.management_tokens,
         tuple(dict.fromkeys(findings)),
         tuple(_with_stages(domain, apis) for domain in parsed.domain_names),
+        parsed.api_keys,
+        parsed.usage_plans,
     )
+
+
+def _usage(parsed: Parsed, apis: Sequence[Api], beside: Beside) -> Iterator[Finding]:
+    """What is wrong with keys and plans, those beside included: what changes may take away what these lead to."""
+    keys, plans = [*parsed.api_keys, *beside.api_keys], [*parsed.usage_plans, *beside.usage_plans]
+    own = {("apiKeys", key.id) for key in parsed.api_keys} | {("usagePlans", plan.id) for plan in parsed.usage_plans}
+    for fault in check_usage(keys, plans, [*apis, *beside.apis]):
+        if fault.path[:2] in own or fault.severity == "error":
+            yield fault
 
 
 def _with_stages(domain: DomainName, apis: Sequence[Api]) -> DomainName:
@@ -136,6 +166,13 @@ def _policies(key: AccessKey) -> Iterator[Finding]:
 
 
 def _read(path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, str], basepath: BasePathMode) -> Parsed:
+    if path.suffix.lower() == ".csv":
+        message = "a CSV file has API keys, and can only be imported"
+        return Parsed(
+            findings=(
+                Finding(message=message, remedy="use wsgw import, then serve with --data or --redis", file=str(path)),
+            )
+        )
     try:
         with path.open("rb") as file:
             # One byte more than may be there: `parse` then says that it is too large.

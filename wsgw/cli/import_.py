@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from wsgw.cli import import_store
+from wsgw.cli.import_store import TOKENS
 from wsgw.cli.options import settings_from, with_some_settings
 from wsgw.settings import Settings
 
 if TYPE_CHECKING:
-    from wsgw.cli.definition_files import Definitions
-    from wsgw.definitions.api import Api
+    from wsgw.cli.definition_files import Beside
     from wsgw.definitions.finding import Finding
     from wsgw.formats.openapi_merge import Mode
     from wsgw.formats.openapi_paths import BasePathMode
     from wsgw.formats.parse import Parsed
     from wsgw.stores.base import Documents
-
-#: What `--delete` takes for all management tokens together, which have no names.
-TOKENS = "managementTokens"
 
 
 class How(NamedTuple):
@@ -37,7 +35,10 @@ class How(NamedTuple):
 @click.command("import")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--delete", multiple=True, metavar="ID", help=f"Delete an API, a domain name, an access key, or `{TOKENS}`"
+    "--delete",
+    multiple=True,
+    metavar="ID",
+    help=f"Delete an API, a domain name, an API key, a usage plan, an access key, or `{TOKENS}`",
 )
 @click.option(
     "--basepath",
@@ -66,6 +67,8 @@ def import_(
 
     An API is replaced whole, management tokens all together; what FILES do not name stays as it is. A secret written
     as ${NAME} is stored as this reference, any other as it is written. Nothing is stored if anything is wrong.
+
+    A file that ends in .csv has API keys, as ImportApiKeys has them: Name,Key,Description,Enabled,UsagePlanIds.
     """
     from wsgw.stores.chosen import unusable
 
@@ -84,20 +87,25 @@ def import_(
 
 
 async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str, ...], how: How) -> int:
-    from wsgw.cli.definition_files import checked, read_files
-    from wsgw.cli.stored_definitions import TOPIC, AsWritten
+    from wsgw.cli.definition_files import Beside, checked, read_files
+    from wsgw.cli.key_table import is_table, with_tables
+    from wsgw.cli.stored_definitions import TOPIC, USAGE_PLAN, AsWritten
+    from wsgw.definitions.finding import has_errors
     from wsgw.errors import StoreUnavailable
     from wsgw.formats.openapi import pseudo_parameters_of
     from wsgw.stores.document_store import document_store
 
     # As written: who imports needs none of the secrets that are served.
     pseudo_parameters = pseudo_parameters_of(settings.region, settings.account_id)
-    parsed = read_files(files, AsWritten(), pseudo_parameters=pseudo_parameters, basepath=how.basepath)
+    tables = [file for file in files if is_table(file)]
+    others = [file for file in files if file not in tables]
+    parsed = read_files(others, AsWritten(), pseudo_parameters=pseudo_parameters, basepath=how.basepath)
     try:
         if how.mode is not None:
             async with document_store(settings) as store:
                 parsed = await _into_stored(store.documents, parsed, how.mode)
-        beside = await _beside(settings, parsed, delete) if parsed.domain_names else []
+        beside = Beside() if has_errors(parsed.findings) else await _beside(settings, parsed, delete)
+        parsed, beside = with_tables(parsed, beside, tables)
     except StoreUnavailable as error:
         click.echo(f"wsgw: {error}", err=True)
         return 1
@@ -106,19 +114,20 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
         return 1
     try:
         async with document_store(settings) as store:
-            found = {name: await _found(store.documents, name) for name in delete}
+            found = {name: await import_store.found(store.documents, name) for name in delete}
             unknown = [name for name, stored in found.items() if stored is None]
             if unknown:
                 click.echo(f"wsgw: {store.place} has no {' and no '.join(unknown)}; nothing was changed", err=True)
                 return 1
-            if mapped := await _mapped(store.documents, delete, definitions):
+            if mapped := await import_store.mapped(store.documents, delete, definitions):
                 for fault in mapped:
                     click.echo(f"wsgw: {fault}; nothing was changed", err=True)
                 return 1
-            for name, stored in found.items():
-                if stored is not None:
-                    await _delete(store.documents, name, *stored)
-            await _store(store.documents, parsed, settings.stage)
+            # Plans first: a gateway that looks between two writes must not miss what they lead to.
+            there = [(name, *stored) for name, stored in found.items() if stored is not None]
+            for name, kind, names in sorted(there, key=lambda one: one[1] != USAGE_PLAN):
+                await import_store.delete(store.documents, name, kind, names)
+            await import_store.store(store.documents, parsed, settings.stage)
             await store.announce(TOPIC)
     except StoreUnavailable as error:
         click.echo(f"wsgw: {error}", err=True)
@@ -126,16 +135,26 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
     return 0
 
 
-async def _beside(settings: Settings, parsed: Parsed, delete: tuple[str, ...]) -> list[Api]:
-    """The APIs that are stored and stay as they are. Raises StoreUnavailable."""
+async def _beside(settings: Settings, parsed: Parsed, delete: tuple[str, ...]) -> Beside:
+    """What is stored and stays as it is. Raises StoreUnavailable."""
+    from wsgw.cli.definition_files import Beside
     from wsgw.cli.stored_definitions import AsWritten, StoredDefinitions
     from wsgw.definitions.freeze import api_id_of, broken, freeze
-    from wsgw.stores.document_store import document_store
+    from wsgw.stores.document_store import document_store, would_be_made
 
+    if would_be_made(settings):
+        return Beside()
     async with document_store(settings) as store:
         stored = await StoredDefinitions(store.documents, store.place).read(AsWritten())
     gone = {*delete, *map(api_id_of, parsed.documents)}
-    return [freeze(one) for one in stored.documents if api_id_of(one) not in gone and not broken(one)]
+    gone_keys = {*delete, *(key.id for key in parsed.api_keys)}
+    gone_plans = {*delete, *(plan.id for plan in parsed.usage_plans)}
+    keys = [key for key in stored.api_keys if key.id not in gone_keys]
+    plans = [plan for plan in stored.usage_plans if plan.id not in gone_plans]
+    if not (parsed.domain_names or parsed.usage_plans or plans):
+        return Beside((), keys, plans)
+    apis = [freeze(one) for one in stored.documents if api_id_of(one) not in gone and not broken(one)]
+    return Beside(apis, keys, plans)
 
 
 def _refused(findings: Sequence[Finding], how: How) -> bool:
@@ -180,82 +199,3 @@ async def _into_stored(documents: Documents, parsed: Parsed, mode: Mode) -> Pars
                 continue
         whole.append(document)
     return parsed._replace(documents=tuple(whole), findings=tuple(findings))
-
-
-async def _store(documents: Documents, parsed: Parsed, stage: str) -> None:
-    from wsgw.cli.stored_definitions import (
-        ACCESS_KEY,
-        API,
-        DOMAIN_NAME,
-        MANAGEMENT_TOKEN,
-        access_key_body,
-        api_body,
-        domain_name_body,
-        token_documents,
-    )
-    from wsgw.definitions.freeze import api_id_of
-
-    # Who may call, first: the APIs are there when the last line is.
-    if parsed.access_keys:
-        keys = {key.access_key_id: access_key_body(key) for key in parsed.access_keys}
-        revision = await documents.write(ACCESS_KEY, keys)
-        for name in keys:
-            click.echo(f"stored access key {name} (revision {revision})")
-    if parsed.management_tokens:
-        tokens = token_documents(parsed.management_tokens)
-        before = await documents.all(MANAGEMENT_TOKEN)
-        revision = await documents.write(MANAGEMENT_TOKEN, {**dict.fromkeys(before), **tokens})
-        click.echo(f"stored management tokens: {len(tokens)} (revision {revision})")
-    if parsed.documents:
-        apis = {api_id_of(document): api_body(document, stage) for document in parsed.documents}
-        revision = await documents.write(API, apis)
-        for name in apis:
-            click.echo(f"stored {name} (revision {revision})")
-    if parsed.domain_names:
-        domains = {domain.name: domain_name_body(domain) for domain in parsed.domain_names}
-        revision = await documents.write(DOMAIN_NAME, domains)
-        for name in domains:
-            click.echo(f"stored domain name {name} (revision {revision})")
-
-
-async def _mapped(documents: Documents, delete: tuple[str, ...], imported: Definitions) -> list[str]:
-    """Why some of what would go has to stay: an API or stage that a stored domain name leads to."""
-    import msgspec
-
-    from wsgw.cli.stored_definitions import DOMAIN_NAME
-    from wsgw.definitions.api import DomainName
-
-    faults: list[str] = []
-    changed = {*delete, *(domain.name for domain in imported.domain_names)}
-    stages = {api.id: api.stages.keys() for api in imported.apis}
-    for name, body in (await documents.all(DOMAIN_NAME)).items():
-        try:
-            domain = msgspec.json.decode(body, type=DomainName)
-        except msgspec.MsgspecError:
-            continue
-        if name in changed:
-            continue
-        led_to = {mapping.api_id for mapping in domain.mappings} & set(delete)
-        faults += [f"{api} is what the domain name {name} leads to: delete that, too" for api in sorted(led_to)]
-        for one in domain.mappings:
-            if one.stage and one.stage not in stages.get(one.api_id, {one.stage}):
-                faults.append(f"the domain name {name} leads to stage {one.stage} of {one.api_id}: keep it")
-    return faults
-
-
-async def _found(documents: Documents, name: str) -> tuple[str, list[str]] | None:
-    """The kind, and the names of the documents, that `--delete name` means."""
-    from wsgw.cli.stored_definitions import ACCESS_KEY, API, DOMAIN_NAME, MANAGEMENT_TOKEN
-
-    if name == TOKENS:
-        tokens = list(await documents.all(MANAGEMENT_TOKEN))
-        return (MANAGEMENT_TOKEN, tokens) if tokens else None
-    for kind in (API, ACCESS_KEY, DOMAIN_NAME):
-        if name in await documents.all(kind):
-            return kind, [name]
-    return None
-
-
-async def _delete(documents: Documents, name: str, kind: str, names: list[str]) -> None:
-    revision = await documents.write(kind, dict.fromkeys(names))
-    click.echo(f"deleted {name} (revision {revision})")

@@ -16,6 +16,8 @@ COMMANDS = {
     "import": ("wsgw.cli.import_", "import_", "Store definition files in the data directory or in Redis."),
     "export": ("wsgw.cli.export", "export", "Write an API out as OpenAPI or in the native format."),
     "connections": ("wsgw.cli.connections", "connections", "List, look at, write to and close live connections."),
+    "revoke": ("wsgw.cli.revoke", "revoke", "Refuse a principal or a key from now on, and close its connections."),
+    "usage": ("wsgw.cli.usage", "usage", "Show, extend and export what API keys have used of their plans."),
     "loadtest": ("wsgw.cli.loadtest", "loadtest", "Put load on a WebSocket server and check its answers."),
     "config": ("wsgw.cli.config", "config", "Show settings, their documentation, and the file format's schema."),
 }

@@ -111,6 +111,8 @@ class Serving:
         except StoreUnavailable as error:
             click.echo(f"wsgw: {error}", err=True)
             return 1
+        # Before they are read: what is saved while the gateway starts is a change, too.
+        read = self._stamps()
         definitions = self._definitions()
         self._report(definitions.findings)
         if has_errors(definitions.findings):
@@ -119,6 +121,8 @@ class Serving:
             self.settings,
             access_keys=definitions.access_keys,
             management_tokens=definitions.management_tokens,
+            api_keys=definitions.api_keys,
+            usage_plans=definitions.usage_plans,
         )
         self._app = app
         self._apis = definitions.apis
@@ -142,7 +146,7 @@ class Serving:
         _let_garbage_be()
         self.ready(listening)
         sys.stdout.flush()
-        watchers = [asyncio.create_task(self._watch_files())] if self._watch else []
+        watchers = [asyncio.create_task(self._watch_files(read))] if self._watch else []
         if app.documents is not None:
             app.on_announcement(self._stored.announced)
             watchers.append(asyncio.create_task(self._stored.follow(app.documents, self.redeploy)))
@@ -221,6 +225,7 @@ class Serving:
                 return False
             self._app.deploy(self.prepared(definitions.apis), self.base, domain_names=definitions.domain_names)
             self._app.admit(definitions.access_keys, definitions.management_tokens)
+            self._app.admit_keys(definitions.api_keys, definitions.usage_plans)
         except (DefinitionError, ValueError) as error:
             click.echo(f"wsgw: not deployed; what was deployed before is still served: {error}", err=True)
             return False
@@ -246,8 +251,7 @@ class Serving:
             pseudo_parameters=pseudo_parameters,
         )
 
-    async def _watch_files(self) -> None:
-        seen = self._stamps()
+    async def _watch_files(self, seen: list[tuple[int, int] | None]) -> None:
         self._modules.saved()
         while True:
             await asyncio.sleep(0.3)

@@ -17,6 +17,8 @@ from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import DomainName
 from wsgw.definitions.finding import Finding, Path, error
 from wsgw.definitions.freeze import api_id_of, broken, freeze, stage_of
+from wsgw.definitions.usage import ApiKey, UsagePlan
+from wsgw.definitions.usage_documents import api_key_document, api_key_of, usage_plan_document, usage_plan_of
 from wsgw.errors import DefinitionError
 from wsgw.formats.native import filled
 from wsgw.formats.parse import Parsed, Source
@@ -25,6 +27,7 @@ from wsgw.stores.base import Documents
 log = logging.getLogger("wsgw")
 
 API, ACCESS_KEY, MANAGEMENT_TOKEN, DOMAIN_NAME = "api", "accessKey", "managementToken", "domainName"
+API_KEY, USAGE_PLAN = "apiKey", "usagePlan"
 #: What nodes announce to each other when something of it has changed.
 TOPIC = "definitions"
 
@@ -66,8 +69,8 @@ class StoredDefinitions:
         """All that is stored; `env` fills in `${NAME}`. What cannot be used is a finding. Raises StoreUnavailable."""
         # First: what is stored while this reads counts as a change.
         revision = await self.documents.revision()
-        kinds = (API, ACCESS_KEY, MANAGEMENT_TOKEN, DOMAIN_NAME)
-        documents, keys, tokens, names = [await self.documents.all(kind) for kind in kinds]
+        kinds = (API, ACCESS_KEY, MANAGEMENT_TOKEN, DOMAIN_NAME, API_KEY, USAGE_PLAN)
+        documents, keys, tokens, names, caller_keys, plans = [await self.documents.all(kind) for kind in kinds]
         self._seen, self._lost = revision, False
         source = Source(f"stored in {self._place}")
         findings: list[Finding] = []
@@ -87,6 +90,16 @@ class StoredDefinitions:
             sources["domainNames", name] = source
             if (domain := _domain_name(name, body, findings)) is not None:
                 domain_names.append(domain)
+        api_keys = []
+        for name, body in caller_keys.items():
+            sources["apiKeys", name] = source
+            if (api_key := _api_key(name, body, env, findings)) is not None:
+                api_keys.append(api_key)
+        usage_plans = []
+        for name, body in plans.items():
+            sources["usagePlans", name] = source
+            if (plan := _usage_plan(name, body, findings)) is not None:
+                usage_plans.append(plan)
         path: Path = ("managementTokens",)
         management_tokens = [filled(body.decode(errors="replace"), env, path, findings) for body in tokens.values()]
         return Parsed(
@@ -96,6 +109,8 @@ class StoredDefinitions:
             tuple(map(source.placed, findings)),
             sources,
             tuple(domain_names),
+            tuple(api_keys),
+            tuple(usage_plans),
         )
 
 
@@ -110,6 +125,14 @@ def domain_name_body(domain: DomainName) -> bytes:
 
 def access_key_body(key: AccessKey) -> bytes:
     return msgspec.json.encode(key)
+
+
+def api_key_body(key: ApiKey) -> bytes:
+    return orjson.dumps(api_key_document(key))
+
+
+def usage_plan_body(plan: UsagePlan) -> bytes:
+    return orjson.dumps(usage_plan_document(plan))
 
 
 def token_documents(tokens: Sequence[str]) -> dict[str, bytes]:
@@ -154,3 +177,25 @@ def _access_key(name: str, body: bytes, env: Mapping[str, str], findings: list[F
     if token is not None:
         token = filled(token, env, (*path, "sessionToken"), findings)
     return msgspec.structs.replace(key, secret=secret, session_token=token)
+
+
+def _api_key(name: str, body: bytes, env: Mapping[str, str], findings: list[Finding]) -> ApiKey | None:
+    path: Path = ("apiKeys", name)
+    try:
+        key = api_key_of(orjson.loads(body))
+    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError):
+        # What is wrong is not said: it may hold the value.
+        findings.append(error(path, "the stored document cannot be read", "import the key again"))
+        return None
+    if "${" not in key.value:
+        return key
+    return msgspec.structs.replace(key, value=filled(key.value, env, (*path, "value"), findings))
+
+
+def _usage_plan(name: str, body: bytes, findings: list[Finding]) -> UsagePlan | None:
+    try:
+        return usage_plan_of(orjson.loads(body))
+    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError, LookupError) as fault:
+        message = f"the stored document cannot be read ({type(fault).__name__}: {fault})"
+        findings.append(error(("usagePlans", name), message, "import the plan again"))
+        return None

@@ -57,7 +57,9 @@ class Stored:
             try:
                 another = await self._definitions.changed()
                 if another:
-                    self.parsed = await self._definitions.read(os.environ)
+                    before, self.parsed = self.parsed, await self._definitions.read(os.environ)
+                    # What else is stored counts the revision up, too, such as what is revoked.
+                    another = self.parsed != before
                 unread = ""
             except StoreUnavailable as error:
                 # What is served stays. Why is said once, not every two seconds.

@@ -1,4 +1,4 @@
-"""The control port's HTTP endpoint: /healthz, /readyz, /metrics and /connections.
+"""The control port's HTTP endpoint: /healthz, /readyz, /metrics, /connections and what revocations.py has.
 
 It listens on loopback unless told otherwise, and has no authentication of its own: see guard.py for who may use it. A
 worker has its own on a Unix socket that only its user reaches, and the supervisor answers the port.
@@ -13,9 +13,17 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from wsgw.authorizers.access import Access
+from wsgw.authorizers.results_cache import results_of
+from wsgw.control.authorizer_results import AuthorizerResultsEndpoint
 from wsgw.control.guard import guard, json_response
+from wsgw.control.revocations import RevocationRoutes
+from wsgw.control.usage import UsageEndpoint
+from wsgw.control.web_acls import WebAclEndpoint
+from wsgw.edge.authority import Authority
 from wsgw.edge.push import Push
 from wsgw.errors import GatewayError, ServiceUnavailable, StoreUnavailable
+from wsgw.live.stages import Stages
 from wsgw.mapping.times import iso_ms
 from wsgw.observe.metrics import Metrics
 from wsgw.stores.base import Connections
@@ -28,13 +36,25 @@ class ControlEndpoint:
     """Answers the control port. `ready` says why the node is not ready, or ""; `host` is "" for a Unix socket."""
 
     def __init__(
-        self, registry: Connections, push: Push, metrics: Metrics, ready: Callable[[], str], host: str
+        self,
+        registry: Connections,
+        push: Push,
+        metrics: Metrics,
+        ready: Callable[[], str],
+        host: str,
+        authority: Authority,
+        access: Access,
+        stages: Stages,
     ) -> None:
         self._registry = registry
         self._push = push
         self._metrics = metrics
         self._ready = ready
         self._host = host
+        self._revocations = RevocationRoutes(authority)
+        self._usage = UsageEndpoint(access)
+        self._web_acls = WebAclEndpoint(stages)
+        self._results = AuthorizerResultsEndpoint(results_of(access))
 
     def application(self) -> web.Application:
         """The aiohttp application with all its routes."""
@@ -47,6 +67,10 @@ class ControlEndpoint:
         app.router.add_get("/connections/{id}", self.get)
         app.router.add_post("/connections/{id}", self.post)
         app.router.add_delete("/connections/{id}", self.delete)
+        self._revocations.add_to(app)
+        self._usage.add_to(app.router)
+        self._web_acls.add_to(app.router)
+        self._results.add_to(app.router)
         return app
 
     async def health(self, request: web.Request) -> web.StreamResponse:

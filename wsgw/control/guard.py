@@ -15,6 +15,9 @@ from aiohttp.typedefs import Handler, Middleware
 
 from wsgw.authorizers.management import is_loopback
 
+#: What is for callers of this machine alone.
+_LOCAL = ("/connections", "/revocations", "/principals", "/usageplans")
+
 
 def guard(host: str) -> Middleware:
     """The middleware for a control port that listens on `host`."""
@@ -30,7 +33,7 @@ def guard(host: str) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not is_own(request.host) or "Origin" in request.headers:
             return json_response(403, {"message": "The control port answers no web page: wrong Host, or an Origin"})
-        if request.path.startswith("/connections") and not is_loopback(request.remote or ""):
+        if request.path.startswith(_LOCAL) and not is_loopback(request.remote or ""):
             return json_response(403, {"message": "Connections are for callers on the gateway's own machine"})
         return await handler(request)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,10 @@ class ThrottleSettings(msgspec.Struct, frozen=True, kw_only=True):
     burst_limit: int
 
 
+#: The principal of a key that names none: whoever serves it takes it for the root of its own account.
+NOBODY_IN_PARTICULAR: Final = "arn:aws:iam::000000000000:root"
+
+
 class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key that may sign requests with SigV4.
 
@@ -24,13 +28,17 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
 
     access_key_id: str
     secret: str
-    principal: str = "arn:aws:iam::000000000000:root"
+    principal: str = NOBODY_IN_PARTICULAR
     session_token: str | None = None
     policies: tuple[dict[str, Any], ...] = ()
     #: Of temporary credentials: when they end, in epoch seconds.
     expires: float | None = None
     #: What policies see as `aws:PrincipalTag/NAME`.
     tags: Mapping[str, str] = {}
+    #: `aws:userid` (AIDA…, AROA…:session); without it a name made of the ARN.
+    user_id: str | None = None
+    #: `aws:PrincipalOrgID`, and `$context.identity.principalOrgId`.
+    organization_id: str | None = None
 
 
 class CallerThrottles(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,7 +85,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     """One API. `id` is its apiId; `routes` by route key, `models` by name, `authorizers` by id, `gateway_responses` by
     type.
 
-    `minimum_compression_size` None: answers are not compressed. `policy` is the resource policy, parsed.
+    `minimum_compression_size` None: answers are not compressed. `policy` is the resource policy, parsed; a `private`
+    API (endpoint type PRIVATE) without one lets nobody in.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     gateway_responses: Mapping[str, GatewayResponse] = {}
     api_key_source: Literal["HEADER", "AUTHORIZER"] = "HEADER"
     policy: dict[str, Any] | None = None
+    private: bool = False
     disable_execute_api_endpoint: bool = False
 
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 
 from wsgw.definitions.api import Api
-from wsgw.definitions.check_guard import check_guards
+from wsgw.definitions.check_authorizer import check_authorizers
+from wsgw.definitions.check_guard import check_guards, check_policy
 from wsgw.definitions.check_http import check_http
 from wsgw.definitions.check_integration import check_integration
 from wsgw.definitions.check_parts import check_counts, check_id, check_model_names, check_request_models
@@ -27,7 +28,7 @@ _DECLARED = re.compile(r"route\.request\.(querystring|header)\.[A-Za-z0-9._$-]+"
 def check(api: Api) -> list[Finding]:
     """Every finding of `api`; their paths lead through the native format (`apis.ID.routes.KEY.integration.uri`)."""
     path: Path = ("apis", api.id)
-    findings = list(check_id(path, api))
+    findings = [*check_id(path, api), *check_policy(path, api), *check_authorizers(path, api)]
     if api.protocol == "REST":
         findings += check_rest(path, api)
     elif api.protocol == "HTTP":
@@ -55,7 +56,7 @@ def _whole(path: Path, api: Api) -> Iterator[Finding]:
 def check_route(path: Path, api: Api, route: Route) -> Iterator[Finding]:
     """What is wrong with `route` of `api`, at `path`."""
     yield from _key(path, route)
-    yield from check_guards(path, route, "the $connect integration")
+    yield from check_guards(path, api, route)
     yield from _validation(path, api, route)
     yield from _parameters(path, route)
     if route.integration is None:

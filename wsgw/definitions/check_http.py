@@ -47,7 +47,7 @@ def check_http_route(path: Path, api: Api, route: Route) -> Iterator[Finding]:
     """What is wrong with `route` of `api`, at `path`."""
     if route.key != DEFAULT_KEY:
         yield from check_route_key(path, route.key, rest=False)
-    yield from check_guards(path, route, "the backend")
+    yield from check_guards(path, api, route)
     if route.integration is None:
         yield error((*path, "integration"), "the route calls nothing", "add an integration, or remove the route")
     else:

@@ -22,8 +22,8 @@ URL = re.compile(r"https?://[^\s/?#]+[^\s]*|\$\{stageVariables\.[^\s]+", re.IGNO
 STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 _API_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _METHOD = re.compile(r"[A-Z]+(-[A-Z]+)*")
-_PYTHON = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_FUNCTION = re.compile(r"[^\s\x00-\x1f/?#]{1,}")
+PYTHON = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+FUNCTION = re.compile(r"[^\s\x00-\x1f/?#]{1,}")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9]{1,128}")
 
 
@@ -79,9 +79,9 @@ def check_address(path: Path, integration: Integration) -> Iterator[Finding]:
         if not URL.fullmatch(uri):
             yield error(at, "not a URL that can be called", "write http://HOST/PATH or https://HOST/PATH")
         yield from check_method(path, integration)
-    elif integration.type == "PYTHON" and not _PYTHON.fullmatch(uri):
+    elif integration.type == "PYTHON" and not PYTHON.fullmatch(uri):
         yield error(at, "not a Python function", "write MODULE:FUNCTION, as chat.handlers:send")
-    elif integration.type == "AWS_PROXY" and not _FUNCTION.fullmatch(uri):
+    elif integration.type == "AWS_PROXY" and not FUNCTION.fullmatch(uri):
         yield error(at, "not a Lambda function", "write its name or ARN")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from wsgw.definitions.api import Api, GatewayResponse
-from wsgw.definitions.check_guard import check_guards, check_policy
+from wsgw.definitions.check_guard import check_guards
 from wsgw.definitions.check_parts import check_counts, check_model_names, check_request_models
 from wsgw.definitions.check_path import check_route_key, check_siblings
 from wsgw.definitions.check_rest_integration import STATUS, check_rest_integration
@@ -50,7 +50,6 @@ _MEDIA_TYPE = re.compile(r"[!#$&^_.+\-A-Za-z0-9*]+/[!#$&^_.+\-A-Za-z0-9*]+")
 def check_rest(path: Path, api: Api) -> Iterator[Finding]:
     """What is wrong with the REST API `api`, at `path`; its stages have a check of their own."""
     yield from check_counts(path, api)
-    yield from check_policy(path, api)
     yield from check_model_names(path, api)
     for index, media_type in enumerate(api.binary_media_types):
         if not _MEDIA_TYPE.fullmatch(media_type):
@@ -70,7 +69,7 @@ def check_rest(path: Path, api: Api) -> Iterator[Finding]:
 def check_rest_route(path: Path, api: Api, route: Route) -> Iterator[Finding]:
     """What is wrong with `route` of `api`, at `path`."""
     yield from check_route_key(path, route.key, rest=True)
-    yield from check_guards(path, route, "the backend")
+    yield from check_guards(path, api, route)
     yield from _parameters((*path, "requestParameters"), route)
     yield from check_request_models(path, api, route.request_models.items())
     for status, response in route.responses.items():

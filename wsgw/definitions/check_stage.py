@@ -6,15 +6,19 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from wsgw.definitions.access import ThrottleSettings
+from wsgw.definitions.access import ThrottleSettings, TokenPlaces
 from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.check_firewall import check_firewall
 from wsgw.definitions.check_parts import check_stage_timeout
+from wsgw.definitions.check_throttles import check_caller_throttles
 from wsgw.definitions.finding import Finding, Path, error, warning
 
 MOST_VARIABLES = 100
 MOST_VARIABLE_NAME = 64
 MOST_VARIABLE = 512
 _KINDS = {"WEBSOCKET": "WebSocket", "REST": "REST"}
+#: What stages of WebSocket APIs say of who was let in, and the fields of Stage.
+_OF_CONNECTIONS = {"tokens": "tokens", "tokenExpiry": "token_expiry", "authorizeMessages": "authorize_messages"}
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
 _VARIABLE = re.compile(r"[A-Za-z0-9\-._~:/?#&=,]*")
@@ -31,6 +35,8 @@ def check_stage(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     yield from _variables((*path, "variables"), stage)
     yield from check_stage_timeout((*path, "limits"), stage)
     yield from _throttles(path, api, stage)
+    yield from _guards(path, api, stage)
+    yield from check_caller_throttles((*path, "callerThrottles"), api, stage)
     if api.protocol == "WEBSOCKET":
         yield from _sizes((*path, "limits"), stage)
         yield from _handshake(path, stage)
@@ -71,6 +77,50 @@ def _throttles(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
 def _throttle(path: Path, throttle: ThrottleSettings | None) -> Iterator[Finding]:
     if throttle is not None and throttle.burst_limit < 1:
         yield warning(path, "a burst of 0 lets nothing through", "raise burstLimit")
+
+
+def _guards(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
+    """Who may call the stage, and how often."""
+    nobody = Stage(name=stage.name)
+    for name, field in _OF_CONNECTIONS.items():
+        if api.protocol != "WEBSOCKET" and getattr(stage, field) != getattr(nobody, field):
+            message = "only WebSocket APIs have connections: nothing would look at it"
+            yield error((*path, name), message, "remove it")
+    if stage.web_acl is not None:
+        yield from check_firewall((*path, "webAcl"), stage.web_acl)
+    throttles = stage.caller_throttles
+    for name, throttle in (
+        ("connection", throttles.connection),
+        ("principal", throttles.principal),
+        ("sourceIp", throttles.source_ip),
+    ):
+        yield from _throttle((*path, "callerThrottles", name), throttle)
+    if api.protocol == "WEBSOCKET":
+        yield from _tokens((*path, "tokens"), api, stage)
+
+
+def _tokens(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
+    tokens = stage.tokens
+    named = [(name, value) for name in ("query", "cookie", "ticket") if (value := getattr(tokens, name)) is not None]
+    for name, value in named:
+        if not _TOKEN.fullmatch(value):
+            yield error((*path, name), "not a name that it can have", "use letters, digits, - and _")
+    if tokens.query is not None and tokens.query == tokens.ticket:
+        yield error((*path, "ticket"), "the token's parameter has this name, too", "choose another one")
+    if tokens.cookie is not None and stage.allowed_origins is None:
+        message = "browsers send cookies from every page: without allowedOrigins any page could connect in its name"
+        yield error((*path, "cookie"), message, "list the pages' origins as allowedOrigins")
+    connect = api.routes.get("$connect")
+    if tokens.ticket is not None or (connect is not None and connect.authorization_type != "NONE"):
+        return
+    message = "$connect has no authorization and the stage no tickets: there is nothing to go by"
+    asked = {
+        "tokens": tokens != TokenPlaces(),
+        "tokenExpiry": stage.token_expiry != "IGNORE",
+        "authorizeMessages": stage.authorize_messages,
+    }
+    for name in (name for name, is_asked in asked.items() if is_asked):
+        yield error((*path[:-1], name), message, "give $connect an authorizer, or remove it")
 
 
 def _handshake(path: Path, stage: Stage) -> Iterator[Finding]:

@@ -23,13 +23,7 @@ def unserved(document: Document) -> list[Finding]:
     """A finding for each thing that `document` asks for and that is not done, but for what `check` sees."""
     path: Path = ("apis", api_id_of(document))
     findings: list[Finding] = []
-    if document.get("authorizers"):
-        message = "authorizers are not served by this version: no route may use one"
-        findings.append(warning((*path, "authorizers"), message, "remove them"))
     if document["protocolType"] == "REST":
-        if "PRIVATE" in document.get("endpointConfiguration", {}).get("types", ()):
-            message = "a PRIVATE API is served like any other: whoever reaches the gateway reaches it"
-            findings.append(warning((*path, "endpointConfiguration"), message, "guard the gateway's address"))
         for name in _OF_LISTENERS:
             if document.get(name):
                 message = "how the gateway listens is for its settings to say: this has no effect"
@@ -65,4 +59,5 @@ def _stage(path: Path, stage: Document) -> Iterator[Finding]:
         yield warning((*path, "tracingEnabled"), "traces are not recorded by this version", "remove it")
     if stage.get("webAclArn"):
         # An error: it guards the stage.
-        yield error((*path, "webAclArn"), "web ACLs are not served by this version", "remove it")
+        remedy = "write its rules as webAcl of the stage"
+        yield error((*path, "webAclArn"), "web ACLs of AWS WAF are not reached from here", remedy)

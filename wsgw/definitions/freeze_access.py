@@ -6,7 +6,7 @@ from typing import Any
 
 from wsgw.definitions.access import CallerThrottles, TokenPlaces
 from wsgw.definitions.authorizer import DEFAULT_RESULT_TTL, Authorizer, Called
-from wsgw.definitions.firewall import WebAcl, WebAclRule
+from wsgw.definitions.freeze_firewall import web_acl_of
 from wsgw.definitions.freeze_parts import Document, function_of, renamed, throttle_of
 
 _CALLER_THROTTLES = (("connection", "connection"), ("principal", "principal"), ("sourceIp", "source_ip"))
@@ -91,18 +91,3 @@ def access_of_stage(extensions: Document) -> dict[str, Any]:
     if "tokens" in extensions:
         found["tokens"] = TokenPlaces(**extensions["tokens"])
     return found
-
-
-def web_acl_of(acl: Document) -> WebAcl:
-    """A web ACL, its rules by priority."""
-    rules = [
-        WebAclRule(
-            name=rule["name"],
-            **renamed(rule, priority="priority", action="action", statement="statement"),
-        )
-        for rule in acl.get("rules", ())
-    ]
-    return WebAcl(
-        rules=tuple(sorted(rules, key=lambda rule: rule.priority)),
-        **renamed(acl, name="name", defaultAction="default_action"),
-    )

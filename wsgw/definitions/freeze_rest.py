@@ -55,6 +55,7 @@ def freeze_rest(document: Document, default_stage: str = DEFAULT_STAGE) -> Api:
         binary_media_types=tuple(document.get("binaryMediaTypes", ())),
         gateway_responses={one["responseType"]: _gateway_response(one) for one in document.get("gatewayResponses", ())},
         policy=orjson.loads(policy) if policy else None,
+        private="PRIVATE" in document.get("endpointConfiguration", {}).get("types", ()),
         **renamed(
             document,
             description="description",

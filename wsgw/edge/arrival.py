@@ -84,6 +84,16 @@ def own_base(request: Request, settings: Settings) -> str:
     return f"{'https' if request.secure else 'http'}://{request.own_address}"
 
 
+def own_origins(request: Request, settings: Settings) -> tuple[str, ...]:
+    """What Origin says of pages from the address that was asked for, as a browser spells it (RFC 6454 §6.2)."""
+    scheme = "https" if _secure(request, settings) else "http"
+    at_host = f"{scheme}://{request.header('host') or ''}"
+    if not settings.public_url:
+        return (at_host,)
+    scheme, _, rest = settings.public_url.partition("://")
+    return at_host, f"{scheme}://{rest.partition('/')[0]}"
+
+
 def introduce(connection: Connection, request: Request, place: Place[Any], settings: Settings) -> None:
     """Fill in what stays true of `connection`: when, from where, as whom, and by what name it reached us."""
     connection.connected_at = connection.node.wall_ms()

@@ -30,6 +30,7 @@ from wsgw.edge.frames import (
     ping_frame,
     pong_frame,
 )
+from wsgw.edge.refreshes import MARK, expiry_due
 from wsgw.errors import Gone, LimitExceeded
 from wsgw.invocation import ConnectionFacts
 from wsgw.live.route_table import LiveSocketStage, StageSlot
@@ -52,6 +53,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
     """A client from its 101 to the end of its socket. Only this class writes to the transport.
 
     Times are seconds of the node's clock. `close_code` and `close_reason` are what `$disconnect` says; code 0: open.
+    `refresh`: the end of the token in whose place another was asked for; see refreshes.py.
     `window_bits`: of what permessage-deflate was agreed on for outgoing messages; 0: it was not.
     """
 
@@ -71,6 +73,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         "lost",
         "node",
         "opened_at",
+        "refresh",
         "slice",
         "slot",
         "transport",
@@ -90,6 +93,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         self.close_reason = ""
         self.lost = False
         self.window_bits = 0
+        self.refresh = 0.0
         self._reader: FrameReader | None = None
         self._running = 0
         self._inbox: deque[Message] | None = None
@@ -143,8 +147,17 @@ class Connection(ConnectionFacts, asyncio.Protocol):
 
     def _message(self, payload: bytes, binary: bool) -> None:
         node = self.node
-        self.last_active = self.heard_at
         live = self.slot.live
+        if (
+            live is not None
+            and live.token_expiry == "REFRESH"
+            and not binary
+            and MARK in payload
+            # Ahead of its turn: messages that wait for their backends must not cost a client its connection.
+            and node.on_refresh(self, payload)
+        ):
+            return
+        self.last_active = self.heard_at
         if self._running < (live.concurrency if live is not None else 1):
             self._running += 1
             node.start(self._work(Message(payload, binary)))
@@ -353,7 +366,9 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if any(now >= deadline for deadline in deadlines):
             self.close(GOING_AWAY, "Going away")
             return [now + self.node.settings.close_seconds]
-        if live is not None and live.heartbeat:
+        if live is not None and live.token_expiry != "IGNORE":
+            deadlines.append(expiry_due(self, live, now))
+        if live is not None and live.heartbeat and not self.close_code:
             deadlines.append(self._heartbeat(now, live.heartbeat))
         return deadlines
 

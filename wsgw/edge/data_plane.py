@@ -16,6 +16,7 @@ from wsgw.edge.handshake import Refusal, check_upgrade
 from wsgw.edge.http import Door, Request, error_reply, reply_bytes
 from wsgw.edge.management import Management, connection_in
 from wsgw.edge.requests import Requests
+from wsgw.edge.stage_calls import StageCalls, stage_call_in
 from wsgw.edge.websocket import WebSockets
 from wsgw.errors import BadRequest, Forbidden, NotFound
 from wsgw.ids import request_id
@@ -63,12 +64,19 @@ class DataPlane:
     """The data port of one node. `bodies` comes with each deployment."""
 
     def __init__(
-        self, stages: Stages, sockets: WebSockets, requests: Requests, management: Management, settings: Settings
+        self,
+        stages: Stages,
+        sockets: WebSockets,
+        requests: Requests,
+        management: Management,
+        calls: StageCalls,
+        settings: Settings,
     ) -> None:
         self._stages = stages
         self._requests = requests
         self._sockets = sockets
         self._management = management
+        self._calls = calls
         self._settings = settings
         self.bodies = Bodies(131_072, 131_072, 131_072)
         self._longest = longest_target(settings)
@@ -110,6 +118,10 @@ class DataPlane:
         connection_id = connection_in(place.rest) if place is not None else None
         if place is not None and connection_id is not None:
             self._management.handle(request, place, connection_id, door)
+            return
+        call = stage_call_in(place.rest) if place is not None and place.rest else None
+        if place is not None and call is not None:
+            self._calls.handle(request, place, call, door)
             return
         version = f"{request.version[0]}.{request.version[1]}"
         upgrade = check_upgrade(request.method, version, request.headers)

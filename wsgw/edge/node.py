@@ -37,6 +37,8 @@ class Node:
 
     on_message: Callable[[Connection, Message], Awaitable[None]]
     on_disconnect: Callable[[Connection], Coroutine[Any, Any, None]]
+    #: Takes a message that may be the answer to `wsgw.refresh`: whether it is. Set by edge/refreshes.py.
+    on_refresh: Callable[[Connection, bytes], bool]
 
     def __init__(self, name: str, settings: Settings, clock: Clock | None = None) -> None:
         self.name = name

@@ -140,6 +140,7 @@ class Requests:
             introduced.fields or request.fields,
             request.body,
         )
+        invocation.received = request
         invocation.stream = request.stream
         invocation.base_path = place.base_path
         invocation.forwarded = introduced.forwarded

@@ -7,12 +7,14 @@ the handshake. Source: developer guide, "Working with routes for WebSocket APIs"
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from wsgw import ids
-from wsgw.edge import arrival
+from wsgw.definitions.access import TokenPlaces
+from wsgw.edge import arrival, tokens
+from wsgw.edge.authority import Authority
 from wsgw.edge.connection import Connection
 from wsgw.edge.deflate import Agreement, negotiate
 from wsgw.edge.departed import record_of
@@ -22,6 +24,8 @@ from wsgw.edge.frames import ABNORMAL, SERVICE_RESTART, TOO_BIG, Message
 from wsgw.edge.handshake import Upgrade
 from wsgw.edge.http import Door, Request, http_date, reply_bytes, safe_headers
 from wsgw.edge.node import Node
+from wsgw.edge.refreshes import Refreshes
+from wsgw.edge.tickets import Tickets
 from wsgw.errors import (
     AccessDenied,
     ApiConfigurationError,
@@ -31,12 +35,14 @@ from wsgw.errors import (
     LimitExceeded,
     ServiceUnavailable,
     Throttled,
+    Unauthorized,
 )
 from wsgw.invocation import ConnectionFacts, Invocation, Reply
 from wsgw.live.route_table import LiveRoute, LiveSocketStage
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons
 from wsgw.observe.metrics import RouteMetrics, count
+from wsgw.pipeline.credentials import refusal
 from wsgw.pipeline.refuse import handshake_reply, uniform_error, websocket_frame
 from wsgw.pipeline.throttle import ACCOUNT_CONNECTIONS_KEY, allowed, limit_of
 from wsgw.stores.base import Book, Throttle
@@ -55,6 +61,7 @@ class _Handshake(NamedTuple):
     connection: Connection
     invocation: Invocation
     book: Book
+    ticket: str = ""
 
 
 class WebSockets:
@@ -67,6 +74,8 @@ class WebSockets:
         access_log: AccessLog,
         reasons: Reasons,
         book: Callable[[], Book],
+        tickets: Tickets,
+        authority: Authority,
     ) -> None:
         self._node = node
         self._settings = settings = node.settings
@@ -74,6 +83,10 @@ class WebSockets:
         self._access_log = access_log
         self._reasons = reasons
         self._book = book
+        self._tickets = tickets
+        self._authority = authority
+        self._revoked = authority.revoked
+        self._refreshes = Refreshes(node, tickets, self._revoked, reasons, self._write_down)
         self._account = limit_of(settings.account_connection_rate, settings.account_connection_burst)
         self._pending = 0
         self._descriptors = Descriptors()
@@ -87,13 +100,17 @@ class WebSockets:
         connection = Connection(self._node, place.slot, ids.connection_id(self._node.name, live.api_tag))
         arrival.introduce(connection, request, place, self._settings)
         invocation = Invocation(live, "CONNECT", "$connect", connection, ids.request_id(), connection.connected_at)
+        invocation.received = request
         # The book of the name that the connection's id has: this node may have another when `$connect` has answered.
         handshake = _Handshake(door, upgrade, live, connection, invocation, self._book())
         try:
             self._admit(request, live)
-            if live.firewall is not None or (live.connect is not None and live.connect.steps):
+            asks = live.connect is not None and live.connect.steps
+            if asks or live.firewall is not None or live.tokens is not None:
                 invocation.query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
                 invocation.headers = arrival.event_headers(request, connection, self._settings)
+            if live.tokens is not None:
+                handshake = self._shown(handshake, live.tokens, request)
             if live.firewall is not None:
                 live.firewall(invocation)
         except GatewayError as error:
@@ -115,10 +132,29 @@ class WebSockets:
         if live.allowed_origins is not None and not _is_from(request.all("origin"), live.allowed_origins):
             raise AccessDenied(detail="origin_not_allowed")
 
+    def _shown(self, handshake: _Handshake, places: TokenPlaces, request: Request) -> _Handshake:
+        """The handshake without the token or the ticket that it has carried elsewhere than in a header."""
+        invocation, upgrade, live = handshake.invocation, handshake.upgrade, handshake.live
+        offered = upgrade.subprotocols
+        try:
+            shown = tokens.shown(places, invocation.headers, invocation.query, offered)
+        except GatewayError:
+            # Whoever looks at what was refused is not shown it either.
+            invocation.headers, invocation.query = (), ()
+            raise
+        invocation.headers, invocation.query = shown.headers, shown.query
+        if shown.by_cookie and live.allowed_origins is None:
+            tokens.check_origin(request.all("origin"), arrival.own_origins(request, self._settings))
+        if live.ticket_wanted and not shown.ticket:
+            raise Unauthorized(detail="no_ticket")
+        return handshake._replace(upgrade=upgrade._replace(subprotocols=shown.subprotocols), ticket=shown.ticket)
+
     async def _shake_hands(self, handshake: _Handshake) -> None:
         live = handshake.live
         try:
             await self._throttle(live)
+            if handshake.ticket:
+                await self._redeem(handshake)
             if live.connect is not None and live.connect.steps:
                 await self._ask(handshake.invocation, live.connect)
             await self._conclude(handshake)
@@ -126,6 +162,14 @@ class WebSockets:
             self._refuse(handshake, error)
         finally:
             self._pending -= 1
+
+    async def _redeem(self, handshake: _Handshake) -> None:
+        """Take the ticket for who it says. Raises Unauthorized."""
+        live, connection = handshake.live, handshake.connection
+        connection.principal = await self._tickets.redeem(live.api_id, live.stage, handshake.ticket)
+        if name := self._revoked.of(connection):
+            connection.principal = None
+            raise refusal(connection, name)
 
     async def _throttle(self, live: LiveSocketStage) -> None:
         """Take from the buckets of new connections. Raises Throttled."""
@@ -148,7 +192,7 @@ class WebSockets:
 
     async def _conclude(self, handshake: _Handshake) -> None:
         """Give the 101, or the status that `$connect` wants instead."""
-        door, upgrade, live, connection, invocation, book = handshake
+        door, upgrade, live, connection, invocation, book, _ = handshake
         reply = invocation.reply
         if reply is not None and reply.status < 200:
             raise GatewayError(detail="connect_status_below_200")
@@ -159,7 +203,8 @@ class WebSockets:
             door.answer(reply_bytes(refusal, keep=True), keep=True)
             return
         protocol = reply.header("sec-websocket-protocol") or None if reply is not None else None
-        if reply is None:  # No integration was asked.
+        # No integration was asked; or a token was offered, and a browser ends a connection that none is chosen for.
+        if reply is None or (protocol is None and live.tokens is not None and live.tokens.subprotocol):
             protocol = next((offer for offer in upgrade.subprotocols if offer in (live.subprotocols or ())), None)
         if protocol is not None and protocol not in upgrade.subprotocols:
             raise GatewayError(detail="subprotocol_not_offered")
@@ -179,6 +224,9 @@ class WebSockets:
             door.answer(b"", keep=False)
         else:
             door.upgrade(_switching_protocols(upgrade.accept, protocol, agreement), connection)
+            # What was said of its principal while `$connect` was under way.
+            if (end := self._authority.verdict(connection)) is not None:
+                end()
 
     def _told_elsewhere(self, connection: Connection, code: int, reason: str) -> None:
         """The backend has let this client in, who never came: it learns that the client is gone, as of any other."""
@@ -194,6 +242,11 @@ class WebSockets:
         self._log(invocation)
         reply = handshake_reply(error, invocation.connection.id, invocation.request_id)
         door.answer(reply_bytes(reply, keep=True), keep=True)
+
+    def _write_down(self, connection: Connection, live: LiveSocketStage) -> None:
+        """Its principal is another one now, as events say it: so does the last of them, whoever tells it."""
+        written = self._book().enter(record_of(connection, live.api_id, live.stage))
+        self._node.start(_until(written))
 
     # ---- messages
 
@@ -306,6 +359,8 @@ class WebSockets:
             metrics.execution_errors += 1
 
     def _say(self, invocation: Invocation, error: GatewayError) -> None:
+        # As in answers.py: the error is kept with the invocation, which its traceback's frames hold.
+        error.__traceback__ = None
         # What is wrong with a message may name members that its sender made up: that is for the access log alone.
         why = error.message if isinstance(error, BadRequestBody) else error.detail or error.message
         self._reasons.say(
@@ -322,6 +377,10 @@ def _bug(raised: Exception, invocation: Invocation) -> GatewayError:
     """What a client is told of an error that is ours. `run` catches those of steps; this is for what is around them."""
     log.error("a message failed: request=%s", invocation.request_id, exc_info=raised)
     return GatewayError(detail=f"unexpected {type(raised).__name__}")
+
+
+async def _until(written: Awaitable[bool]) -> None:
+    await written
 
 
 def _is_from(origins: list[str], allowed: frozenset[str]) -> bool:

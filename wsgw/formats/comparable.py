@@ -20,7 +20,21 @@ _REST_DEFAULTS: dict[str, Any] = {
 _HTTP_DEFAULTS: dict[str, Any] = {"connectionType": "INTERNET", "payloadFormatVersion": "1.0"}
 _GUARD_DEFAULTS = {"authorizationType": "NONE", "apiKeyRequired": False}
 #: Members that say who may call: an API without them would be open.
-GUARDS = frozenset({"authorizationType", "authorizerId", "authorizationScopes", "apiKeyRequired", "policy"})
+GUARDS = frozenset(
+    {
+        "authorizationType",
+        "authorizerId",
+        "authorizationScopes",
+        "apiKeyRequired",
+        "policy",
+        "webAcl",
+        "webAclArn",
+        "callerThrottles",
+        "tokens",
+        "tokenExpiry",
+        "authorizeMessages",
+    }
+)
 _UNIMPORTANT = ("rootResourceId", "createdDate")
 
 
@@ -59,7 +73,10 @@ def _rest(made: dict[str, Any]) -> dict[str, Any]:
     made["resources"] = {one["path"]: one.get("x-wsgw") for one in resources}
     if policy := made.get("policy"):
         made["policy"] = json.dumps(json.loads(policy), sort_keys=True)
-    made["authorizers"] = _named(made.get("authorizers", ()))
+    made["authorizers"] = {
+        name: {**one, "identitySource": _listed(one.get("identitySource"))}
+        for name, one in _named(made.get("authorizers", ())).items()
+    }
     made["requestValidators"] = _named(made.get("requestValidators", ()))
     made["models"] = _models(made.get("models", ()))
     made["gatewayResponses"] = {
@@ -130,6 +147,11 @@ def _url(server: Document) -> str:
 def _named(several: Any) -> dict[str, Any]:
     ids = ("id", "authorizerId", "modelId")
     return {one["name"]: {key: value for key, value in one.items() if key not in ids} for one in several}
+
+
+def _listed(sources: str | None) -> list[str]:
+    """Identity sources of a REST API, whose blanks mean nothing."""
+    return [part.strip() for part in (sources or "").split(",") if part.strip()]
 
 
 def _models(several: Any) -> dict[str, Any]:

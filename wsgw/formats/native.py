@@ -19,16 +19,20 @@ from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import ApiMapping, DomainName
 from wsgw.definitions.finding import Finding, Path, error
 from wsgw.definitions.freeze import api_id_of
+from wsgw.definitions.usage import ApiKey, UsagePlan
+from wsgw.formats.native_access import epoch_seconds
 from wsgw.formats.native_http import http_document
 from wsgw.formats.native_remainder import remainder
 from wsgw.formats.native_rest import rest_document
 from wsgw.formats.native_schema import AnyApiEntry, DomainNameEntry, KeyEntry, native_schema
 from wsgw.formats.native_schema_http import HttpApiEntry
 from wsgw.formats.native_schema_rest import RestApiEntry
+from wsgw.formats.native_schema_usage import ApiKeyEntry, UsagePlanEntry
+from wsgw.formats.native_usage import api_key, usage_plan
 from wsgw.formats.native_websocket import websocket_document
 from wsgw.formats.schema_findings import ShapeCheck
 
-TOP_KEYS = frozenset({"apis", "functions", "domainNames", "accessKeys", "managementTokens"})
+TOP_KEYS = frozenset({"apis", "functions", "domainNames", "accessKeys", "managementTokens", "apiKeys", "usagePlans"})
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -38,13 +42,15 @@ def _shape() -> ShapeCheck:
 
 
 class Native(NamedTuple):
-    """What a native file says: one document an API, and who may use the management API."""
+    """What a native file says: one document an API, who may use the management API, and whose requests are counted."""
 
     apis: list[dict[str, Any]]
     access_keys: list[AccessKey]
     management_tokens: list[str]
     findings: list[Finding]
     domain_names: list[DomainName]
+    api_keys: list[ApiKey]
+    usage_plans: list[UsagePlan]
 
 
 def read(data: Mapping[str, Any], env: Mapping[str, str]) -> Native:
@@ -58,7 +64,7 @@ def read(data: Mapping[str, Any], env: Mapping[str, str]) -> Native:
     findings += faults
     served, faults = _sound(served, faults)
     spoiled = {fault.path[:2] for fault in faults} | {fault.path[:1] for fault in faults if len(fault.path) < 2}
-    result = Native([], [], [], findings, [])
+    result = Native([], [], [], findings, [], [], [])
 
     def entries(name: str, kind: Any) -> list[tuple[str, Any]]:
         if (name,) in spoiled:
@@ -72,6 +78,10 @@ def read(data: Mapping[str, Any], env: Mapping[str, str]) -> Native:
         result.domain_names.append(_domain_name(domain, entry, result.apis))
     for key_id, key in entries("accessKeys", KeyEntry):
         result.access_keys.append(_access_key(key_id, key, env, findings))
+    for key_id, caller_key in entries("apiKeys", ApiKeyEntry):
+        value = filled(caller_key.value, env, ("apiKeys", key_id, "value"), findings)
+        result.api_keys.append(api_key(key_id, caller_key, value))
+    result.usage_plans.extend(usage_plan(plan_id, plan) for plan_id, plan in entries("usagePlans", UsagePlanEntry))
     if not any(path[:1] == ("managementTokens",) for path in spoiled):
         for index, token in enumerate(served.get("managementTokens", [])):
             result.management_tokens.append(filled(token, env, ("managementTokens", index), findings))
@@ -155,6 +165,14 @@ def _access_key(key_id: str, entry: KeyEntry, env: Mapping[str, str], findings: 
         rest["principal"] = entry.principal
     if isinstance(entry.policies, list):
         rest["policies"] = tuple(entry.policies)
+    if isinstance(entry.expires, str | float):
+        rest["expires"] = epoch_seconds(entry.expires, (*path, "expires"), findings)
+    if isinstance(entry.tags, dict):
+        rest["tags"] = entry.tags
+    if isinstance(entry.user_id, str):
+        rest["user_id"] = entry.user_id
+    if isinstance(entry.organization_id, str):
+        rest["organization_id"] = entry.organization_id
     return AccessKey(access_key_id=key_id, secret=filled(entry.secret, env, (*path, "secret"), findings), **rest)
 
 

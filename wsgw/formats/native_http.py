@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from wsgw.definitions.finding import Finding, Path
+from wsgw.formats.native_access import guarded, v2_authorizer
 from wsgw.formats.native_parts import (
     extended,
     same_property,
@@ -23,13 +25,18 @@ ROUTE_SELECTION = "$request.method $request.path"
 def http_document(api_id: str, api: HttpApiEntry, findings: list[Finding]) -> dict[str, Any]:
     """The document of the API `api_id`; `findings` gets what is wrong with it."""
     document = msgspec.to_builtins(api)
+    authorizers = [
+        v2_authorizer(name, entry, "HTTP", ("apis", api_id, "authorizers", name), findings)
+        for name, entry in api.authorizers.items()
+    ]
+    types = {one["authorizerId"]: one["authorizerType"] for one in authorizers}
     same_property(document, "cors", "corsConfiguration", ("apis", api_id), findings)
     routes: list[dict[str, Any]] = []
     integrations: list[dict[str, Any]] = []
     for number, (key, entry) in enumerate(api.routes.items(), 1):
         path: Path = ("apis", api_id, "routes", key)
         route = HttpRouteEntry(integration=entry) if isinstance(entry, str) else entry
-        written = http_route(f"r{number}", key, route)
+        written = http_route(f"r{number}", key, route, types, path, findings)
         if isinstance(route.integration, str | HttpIntegrationEntry):
             integrations.append(http_integration(f"i{number}", route.integration, (*path, "integration"), findings))
             written["target"] = f"integrations/i{number}"
@@ -41,6 +48,7 @@ def http_document(api_id: str, api: HttpApiEntry, findings: list[Finding]) -> di
         "protocolType": "HTTP",
         "routeSelectionExpression": ROUTE_SELECTION,
         **{name: document[name] for name in kept if name in document},
+        **({"authorizers": authorizers} if authorizers else {}),
         "routes": routes,
         "integrations": integrations,
         "models": [],
@@ -48,8 +56,11 @@ def http_document(api_id: str, api: HttpApiEntry, findings: list[Finding]) -> di
     }
 
 
-def http_route(route_id: str, key: str, route: HttpRouteEntry) -> dict[str, Any]:
-    document = msgspec.to_builtins(route)
+def http_route(
+    route_id: str, key: str, route: HttpRouteEntry, types: Mapping[str, str], path: Path, findings: list[Finding]
+) -> dict[str, Any]:
+    """types: of the API's authorizers, by id"""
+    document = guarded(msgspec.to_builtins(route), types, path, findings)
     document.pop("integration", None)
     throttle = document.pop("throttle", None)
     return {"routeId": route_id, "routeKey": key, **document, **extended({"throttle": throttle} if throttle else {})}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
 from wsgw.definitions.finding import Finding, Path, error
 from wsgw.definitions.model_schema import DEFAULT_MODELS, MOST_NESTED, models_in, nested
+from wsgw.formats.native_access import guarded, rest_authorizer
 from wsgw.formats.native_parts import extended, model_document, move_access_log, route_settings
 from wsgw.formats.native_rest_integration import method_responses, rest_integration
 from wsgw.formats.native_schema_parts import ModelEntry
@@ -20,6 +22,9 @@ from wsgw.formats.native_schema_rest import (
     RestStageEntry,
     ValidatorEntry,
 )
+
+#: Members of a stage that API Gateway has none for.
+OURS_OF_STAGE = ("limits", "callerThrottles", "webAcl")
 
 
 def rest_document(api_id: str, api: RestApiEntry, findings: list[Finding]) -> dict[str, Any]:
@@ -36,6 +41,10 @@ def rest_document(api_id: str, api: RestApiEntry, findings: list[Finding]) -> di
         "tags",
     )
     validators = Validators(api)
+    authorizers = [
+        rest_authorizer(name, entry, ("apis", api_id, "authorizers", name), findings)
+        for name, entry in api.authorizers.items()
+    ]
     resources = _resources(api_id, api, validators, findings)
     return {
         "id": api_id,
@@ -44,7 +53,7 @@ def rest_document(api_id: str, api: RestApiEntry, findings: list[Finding]) -> di
         **{name: document[name] for name in kept if name in document},
         **({"policy": _policy(document["policy"])} if "policy" in document else {}),
         "resources": resources,
-        "authorizers": [],
+        "authorizers": authorizers,
         "models": _models(api),
         "requestValidators": validators.documents,
         "gatewayResponses": [_gateway_response(kind, one) for kind, one in api.gateway_responses.items()],
@@ -74,12 +83,20 @@ class Validators:
         return self._unnamed[chosen]
 
 
+class Named(NamedTuple):
+    """What methods name. `authorizer_types` by id."""
+
+    validators: Validators
+    authorizer_types: Mapping[str, str]
+
+
 def _validator(validator_id: str, name: str, entry: ValidatorEntry) -> dict[str, Any]:
     return {"id": validator_id, "name": name, **msgspec.to_builtins(entry)}
 
 
 def _resources(api_id: str, api: RestApiEntry, validators: Validators, findings: list[Finding]) -> list[dict[str, Any]]:
     """The tree of resources that the routes' paths need, parents first."""
+    types = {name: authorizer.type for name, authorizer in api.authorizers.items()}
     resources: dict[str, dict[str, Any]] = {"/": {"id": "root", "path": "/", "resourceMethods": {}}}
     for key, entry in api.routes.items():
         path: Path = ("apis", api_id, "routes", key)
@@ -89,7 +106,7 @@ def _resources(api_id: str, api: RestApiEntry, validators: Validators, findings:
             continue
         method = MethodEntry(integration=entry) if isinstance(entry, str) else entry
         methods = _resource(resources, template)["resourceMethods"]
-        methods[verb] = rest_method(verb, template, method, validators, path, findings)
+        methods[verb] = rest_method(verb, template, method, Named(validators, types), path, findings)
     return list(resources.values())
 
 
@@ -110,16 +127,16 @@ def _resource(resources: dict[str, dict[str, Any]], template: str) -> dict[str, 
 
 
 def rest_method(
-    verb: str, template: str, entry: MethodEntry, validators: Validators, path: Path, findings: list[Finding]
+    verb: str, template: str, entry: MethodEntry, named: Named, path: Path, findings: list[Finding]
 ) -> dict[str, Any]:
-    document = msgspec.to_builtins(entry)
+    document = guarded(msgspec.to_builtins(entry), named.authorizer_types, path, findings)
     throttle = document.pop("throttle", None)
     document.pop("integration", None)
     document.pop("requestValidator", None)
     responses = document.pop("methodResponses", None)
     written: dict[str, Any] = {"httpMethod": verb, "authorizationType": "NONE", "apiKeyRequired": False, **document}
     if isinstance(entry.request_validator, str | ValidatorEntry):
-        validator_id = validators.id_of(entry.request_validator, (*path, "requestValidator"), findings)
+        validator_id = named.validators.id_of(entry.request_validator, (*path, "requestValidator"), findings)
         if validator_id is not None:
             written["requestValidatorId"] = validator_id
     integration: dict[str, Any] | None = None
@@ -175,7 +192,7 @@ def rest_stage(name: str, stage: RestStageEntry) -> dict[str, Any]:
         settings["*/*"] = {**settings.get("*/*", {}), **route_settings(throttle)}
     if settings:
         written["methodSettings"] = settings
-    ours = {member: document.pop(member) for member in ("limits",) if member in document}
+    ours = {member: document.pop(member) for member in OURS_OF_STAGE if member in document}
     access_log = {"accessLog": document.pop("accessLog")}
     move_access_log(access_log, written)
     return {**written, **document, **extended({**ours, **access_log})}

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, field
 from wsgw.formats.native_schema_http import HttpApiEntry
 from wsgw.formats.native_schema_parts import Entry, Maybe
 from wsgw.formats.native_schema_rest import RestApiEntry
+from wsgw.formats.native_schema_usage import ApiKeyEntry, UsagePlanEntry
 from wsgw.formats.native_schema_websocket import ApiEntry
 
 AnyApiEntry = ApiEntry | HttpApiEntry | RestApiEntry
@@ -28,6 +29,14 @@ class KeyEntry(Entry, frozen=True, kw_only=True):
     policies: Maybe[
         Annotated[list[dict[str, Any]], Meta(description="IAM policy documents; a key without any may do everything")]
     ] = UNSET
+    expires: Maybe[
+        Annotated[
+            str | float, Meta(description="When temporary credentials end: 2030-01-31T12:00:00Z, or epoch seconds")
+        ]
+    ] = UNSET
+    tags: Maybe[Annotated[dict[str, str], Meta(description="What policies see as aws:PrincipalTag/NAME")]] = UNSET
+    user_id: Maybe[Annotated[str, Meta(description="What policies see as aws:userid")]] = UNSET
+    organization_id: Maybe[Annotated[str, Meta(description="What policies see as aws:PrincipalOrgID")]] = UNSET
 
 
 class MappingEntry(Entry, frozen=True, kw_only=True):
@@ -65,6 +74,10 @@ class NativeFile(Entry, frozen=True, kw_only=True):
         list[Annotated[str, Meta(min_length=1)]],
         Meta(description="Bearer tokens for the management API; may be ${ENVIRONMENT_NAME}"),
     ] = field(default_factory=list)
+    api_keys: Annotated[dict[str, ApiKeyEntry], Meta(description="By API key id")] = field(default_factory=dict)
+    usage_plans: Annotated[dict[str, UsagePlanEntry], Meta(description="By usage plan id")] = field(
+        default_factory=dict
+    )
 
 
 def native_schema() -> dict[str, Any]:

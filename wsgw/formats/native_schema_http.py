@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, field
 
+from wsgw.formats.native_schema_access import AuthorizerEntry, CallerThrottlesEntry, WebAcl
 from wsgw.formats.native_schema_parts import (
     AccessLog,
     ConnectionType,
@@ -65,8 +66,9 @@ class HttpRouteEntry(Entry, frozen=True, kw_only=True):
         ]
     ] = UNSET
     authorization_type: Maybe[Literal["NONE", "AWS_IAM", "CUSTOM", "JWT"]] = UNSET
+    authorizer: Maybe[Annotated[str, Meta(description="One of authorizers; it implies the authorizationType")]] = UNSET
     authorizer_id: Maybe[str] = UNSET
-    authorization_scopes: Maybe[list[str]] = UNSET
+    authorization_scopes: Maybe[Annotated[list[str], Meta(description="One of them must be the token's")]] = UNSET
     operation_name: Maybe[str] = UNSET
     throttle: Maybe[ThrottleEntry] = UNSET
 
@@ -92,6 +94,8 @@ class HttpStageEntry(Entry, frozen=True, kw_only=True):
     throttle: Maybe[Annotated[ThrottleEntry, Meta(description="For each route of the stage")]] = UNSET
     route_settings: Maybe[Annotated[dict[str, RouteSettingsEntry], Meta(description="By route key")]] = UNSET
     limits: Maybe[PayloadLimitsEntry] = UNSET
+    caller_throttles: Maybe[CallerThrottlesEntry] = UNSET
+    web_acl: Maybe[WebAcl] = UNSET
     access_log: AccessLog = True
 
 
@@ -105,6 +109,7 @@ class HttpApiEntry(Entry, frozen=True, kw_only=True, tag_field="protocol", tag="
         dict[str, str | HttpRouteEntry],
         Meta(description="By route key, as GET /pets/{id}; or a URL, python:module:function, lambda:name-or-ARN"),
     ] = field(default_factory=dict)
+    authorizers: Annotated[dict[str, AuthorizerEntry], Meta(description="By name")] = field(default_factory=dict)
     cors: Maybe[CorsEntry] = UNSET
     cors_configuration: Maybe[CorsEntry] = UNSET
     stages: Annotated[dict[str, HttpStageEntry | None], Meta(description="By name; $default if there are none")] = (

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, field
 
+from wsgw.formats.native_schema_access import CallerThrottlesEntry, RestAuthorizerEntry, WebAcl
 from wsgw.formats.native_schema_parts import (
     AccessLog,
     ConnectionType,
@@ -124,8 +125,9 @@ class MethodEntry(Entry, frozen=True, kw_only=True):
         ]
     ] = UNSET
     authorization_type: Maybe[Literal["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"]] = UNSET
+    authorizer: Maybe[Annotated[str, Meta(description="One of authorizers; it implies the authorizationType")]] = UNSET
     authorizer_id: Maybe[str] = UNSET
-    authorization_scopes: Maybe[list[str]] = UNSET
+    authorization_scopes: Maybe[Annotated[list[str], Meta(description="One of them must be the token's")]] = UNSET
     api_key_required: Maybe[bool] = UNSET
     operation_name: Maybe[str] = UNSET
     request_validator: Maybe[
@@ -189,6 +191,8 @@ class RestStageEntry(Entry, frozen=True, kw_only=True):
         ]
     ] = UNSET
     limits: Maybe[PayloadLimitsEntry] = UNSET
+    caller_throttles: Maybe[CallerThrottlesEntry] = UNSET
+    web_acl: Maybe[WebAcl] = UNSET
     access_log: AccessLog = True
     client_certificate_id: Maybe[
         Annotated[str, Meta(description="Of the setting backend_certificates: what HTTP backends are shown")]
@@ -209,6 +213,7 @@ class RestApiEntry(Entry, frozen=True, kw_only=True, tag_field="protocol", tag="
         dict[str, str | MethodEntry],
         Meta(description="By route key, as GET /pets/{id}; or a URL, python:module:function, lambda:name-or-ARN"),
     ] = field(default_factory=dict)
+    authorizers: Annotated[dict[str, RestAuthorizerEntry], Meta(description="By name")] = field(default_factory=dict)
     models: Annotated[dict[str, ModelEntry], Meta(description="By name")] = field(default_factory=dict)
     request_validators: Annotated[dict[str, ValidatorEntry], Meta(description="By name")] = field(default_factory=dict)
     gateway_responses: Annotated[
@@ -218,7 +223,12 @@ class RestApiEntry(Entry, frozen=True, kw_only=True, tag_field="protocol", tag="
     minimum_compression_size: Maybe[
         Annotated[int, Meta(ge=0, le=10_485_760, description="Bytes from which answers are compressed")]
     ] = UNSET
-    api_key_source: Maybe[Literal["HEADER", "AUTHORIZER"]] = UNSET
+    api_key_source: Maybe[
+        Annotated[
+            Literal["HEADER", "AUTHORIZER"],
+            Meta(description="Where callers' API keys are: x-api-key, or what an authorizer answers"),
+        ]
+    ] = UNSET
     policy: Maybe[Annotated[dict[str, Any] | str, Meta(description="The resource policy, or its JSON text")]] = UNSET
     disable_execute_api_endpoint: Maybe[bool] = UNSET
     endpoint_configuration: Maybe[Annotated[dict[str, Any], Meta(description="Kept for exports")]] = UNSET

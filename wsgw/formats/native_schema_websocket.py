@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, field
 
+from wsgw.formats.native_schema_access import AuthorizerEntry, SocketThrottlesEntry, TokensEntry, WebAcl
 from wsgw.formats.native_schema_parts import (
     ContentHandling,
     Entry,
@@ -75,7 +76,12 @@ class RouteEntry(Entry, frozen=True, kw_only=True):
         ]
     ] = UNSET
     two_way: Annotated[bool, Meta(description="Send the integration's answer to the client")] = False
-    authorization_type: Maybe[Literal["NONE", "AWS_IAM", "CUSTOM", "JWT"]] = UNSET
+    authorization_type: Maybe[
+        Annotated[Literal["NONE", "AWS_IAM", "CUSTOM", "JWT"], Meta(description="Of $connect")]
+    ] = UNSET
+    authorizer: Maybe[Annotated[str, Meta(description="One of authorizers; it implies the authorizationType")]] = UNSET
+    authorizer_id: Maybe[str] = UNSET
+    authorization_scopes: Maybe[Annotated[list[str], Meta(description="One of them must be the token's")]] = UNSET
     api_key_required: Maybe[bool] = UNSET
     operation_name: Maybe[str] = UNSET
     model_selection_expression: Maybe[str] = UNSET
@@ -109,6 +115,18 @@ class StageEntry(Entry, frozen=True, kw_only=True):
     throttle: Maybe[Annotated[ThrottleEntry, Meta(description="For each route of the stage")]] = UNSET
     route_settings: Maybe[Annotated[dict[str, RouteSettingsEntry], Meta(description="By route key")]] = UNSET
     limits: Maybe[LimitsEntry] = UNSET
+    caller_throttles: Maybe[SocketThrottlesEntry] = UNSET
+    web_acl: Maybe[WebAcl] = UNSET
+    tokens: Maybe[TokensEntry] = UNSET
+    token_expiry: Maybe[
+        Annotated[
+            Literal["IGNORE", "CLOSE", "REFRESH"],
+            Meta(description="What becomes of a connection whose token's time is over; IGNORE, as API Gateway does"),
+        ]
+    ] = UNSET
+    authorize_messages: Maybe[
+        Annotated[bool, Meta(description="Ask the policy that $connect was let in by about each message's route, too")]
+    ] = UNSET
     access_log: Annotated[
         str | bool, Meta(description="One line with $context.… variables; true is the default format, false is no log")
     ] = True
@@ -135,11 +153,16 @@ class ApiEntry(Entry, frozen=True, kw_only=True, tag_field="protocol", tag="WEBS
     route_selection_expression: Maybe[
         Annotated[str, Meta(description="Gives a message's route key, as $request.body.action")]
     ] = UNSET
-    api_key_selection_expression: Maybe[str] = UNSET
+    api_key_selection_expression: Maybe[
+        Annotated[str, Meta(description="$request.header.x-api-key or $context.authorizer.usageIdentifierKey")]
+    ] = UNSET
     routes: Annotated[
         dict[str, str | RouteEntry],
         Meta(description="By route key; or a URL (HTTP_PROXY, POST), python:module:function, lambda:name-or-ARN"),
     ] = field(default_factory=dict)
+    authorizers: Annotated[dict[str, AuthorizerEntry], Meta(description="By name; they guard $connect")] = field(
+        default_factory=dict
+    )
     models: Annotated[dict[str, ModelEntry], Meta(description="By name")] = field(default_factory=dict)
     stages: Annotated[dict[str, StageEntry | None], Meta(description="By name; prod if there are none")] = field(
         default_factory=dict

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from wsgw.definitions.finding import Finding, Path, error
+from wsgw.formats.native_access import guarded, v2_authorizer
 from wsgw.formats.native_parts import (
     extended,
     model_document,
@@ -20,12 +22,17 @@ from wsgw.formats.native_schema_websocket import ApiEntry, IntegrationEntry, Rou
 
 def websocket_document(api_id: str, api: ApiEntry, findings: list[Finding]) -> dict[str, Any]:
     document = msgspec.to_builtins(api)
+    authorizers = [
+        v2_authorizer(name, entry, "WEBSOCKET", ("apis", api_id, "authorizers", name), findings)
+        for name, entry in api.authorizers.items()
+    ]
+    types = {one["authorizerId"]: one["authorizerType"] for one in authorizers}
     routes: list[dict[str, Any]] = []
     integrations: list[dict[str, Any]] = []
     for number, (key, entry) in enumerate(api.routes.items(), 1):
         path: Path = ("apis", api_id, "routes", key)
         route = RouteEntry(integration=entry) if isinstance(entry, str) else entry
-        written = websocket_route(f"r{number}", key, route)
+        written = websocket_route(f"r{number}", key, route, types, path, findings)
         if isinstance(route.integration, str | IntegrationEntry):
             integration = websocket_integration(f"i{number}", route.integration, (*path, "integration"), findings)
             integrations.append(integration)
@@ -38,6 +45,7 @@ def websocket_document(api_id: str, api: ApiEntry, findings: list[Finding]) -> d
         "name": document.get("name", api_id),
         "protocolType": "WEBSOCKET",
         **{name: document[name] for name in kept if name in document},
+        **({"authorizers": authorizers} if authorizers else {}),
         "routes": routes,
         "integrations": integrations,
         "models": [
@@ -48,8 +56,11 @@ def websocket_document(api_id: str, api: ApiEntry, findings: list[Finding]) -> d
     }
 
 
-def websocket_route(route_id: str, key: str, route: RouteEntry) -> dict[str, Any]:
-    document = msgspec.to_builtins(route)
+def websocket_route(
+    route_id: str, key: str, route: RouteEntry, types: Mapping[str, str], path: Path, findings: list[Finding]
+) -> dict[str, Any]:
+    """types: of the API's authorizers, by id"""
+    document = guarded(msgspec.to_builtins(route), types, path, findings)
     document.pop("integration", None)
     throttle = document.pop("throttle", None)
     if document.pop("twoWay"):

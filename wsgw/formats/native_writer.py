@@ -49,10 +49,11 @@ def native_file(document: Document) -> Written:
 
 
 def _lost(path: Path) -> Finding:
-    if "x-wsgw" in path:
+    guards = not GUARDS.isdisjoint(path) or ("authorizers" in path and "x-wsgw" not in path)
+    if "x-wsgw" in path and not guards:
         message = "what an import has kept of an OpenAPI document has no place in the native format"
         return warning(path, message, "export it as oas30")
-    if not GUARDS.isdisjoint(path):
+    if guards:
         message = "the native format has no word for this, and without it the API would be open"
         return error(path, message, "export it as oas30")
     return warning(path, "the native format has no word for this: it is left out", "export it as oas30")

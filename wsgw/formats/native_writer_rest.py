@@ -9,7 +9,7 @@ from wsgw.definitions.freeze_parts import Document
 from wsgw.definitions.freeze_rest import methods_of
 from wsgw.definitions.model_schema import DEFAULT_MODELS
 from wsgw.formats.comparable import rest_integration_meaning
-from wsgw.formats.native_rest import Validators, rest_method
+from wsgw.formats.native_rest import Named, Validators, rest_method
 from wsgw.formats.native_rest_integration import rest_integration
 from wsgw.formats.native_schema_rest import (
     GatewayResponseEntry,
@@ -21,23 +21,29 @@ from wsgw.formats.native_schema_rest import (
     ValidatorEntry,
 )
 from wsgw.formats.native_shorter import members_of, model_entry, reader, shortest, shortest_integration
+from wsgw.formats.native_writer_access import names_and_types, rest_authorizer_entry, with_authorizer
 from wsgw.formats.stage_entries import rest_stage_entry
 
 
 def rest_entry(document: Document) -> dict[str, Any]:
     """The API of `document`, as short as it can be said."""
     names = {one["id"]: one["name"] for one in document.get("requestValidators", ())}
-    own = ("routes", "models", "request_validators", "policy", "stages", "name", "gateway_responses")
+    authorizers, types = names_and_types(document)
+    read_with = Named(Validators(RestApiEntry()), types)
+    own = ("authorizers", "routes", "models", "request_validators", "policy", "stages", "name", "gateway_responses")
     head = members_of(dict(document), RestApiEntry, *own)
     sections = {
         "policy": json.loads(document["policy"]) if document.get("policy") else None,
+        "authorizers": {
+            one.get("name", one["id"]): rest_authorizer_entry(one) for one in document.get("authorizers", ())
+        },
         "models": _models(document),
         "requestValidators": {
             one["name"]: {name: True for name, on in members_of(one, ValidatorEntry).items() if on}
             for one in document.get("requestValidators", ())
         },
         "routes": {
-            f"{verb} {path}": _route(verb, path, resource, method, names)
+            f"{verb} {path}": _route(verb, path, resource, _with_names(method, names, authorizers), read_with)
             for path, verb, resource, method in methods_of(document)
         },
         "gatewayResponses": {
@@ -61,9 +67,8 @@ def _models(document: Document) -> dict[str, Any]:
     return {name: entry for name, entry in models.items() if entry["schema"] != built_in.get(name)}
 
 
-def _route(verb: str, path: str, resource: Document, method: Document, validators: dict[str, str]) -> Any:
+def _route(verb: str, path: str, resource: Document, method: Document, named: Named) -> Any:
     integration = method.get("methodIntegration")
-    none = Validators(RestApiEntry())
     entry = members_of(dict(method), MethodEntry, "integration", "requestValidator", "methodResponses")
     if integration is not None:
         entry["integration"] = _integration(integration, path, resource)
@@ -75,10 +80,12 @@ def _route(verb: str, path: str, resource: Document, method: Document, validator
         entry["throttle"] = throttle
     entry = shortest(
         entry,
-        reader(MethodEntry, lambda one, findings: _meaning(rest_method(verb, path, one, none, (), findings), resource)),
+        reader(
+            MethodEntry, lambda one, findings: _meaning(rest_method(verb, path, one, named, (), findings), resource)
+        ),
     )
-    if method.get("requestValidatorId") in validators:
-        entry["requestValidator"] = validators[method["requestValidatorId"]]
+    if method.get("requestValidator"):
+        entry["requestValidator"] = method["requestValidator"]
     # What is asked of a request first, what becomes of it after.
     entry = {
         name: entry[name]
@@ -86,6 +93,14 @@ def _route(verb: str, path: str, resource: Document, method: Document, validator
         if name in entry
     }
     return entry["integration"] if set(entry) == {"integration"} and isinstance(entry["integration"], str) else entry
+
+
+def _with_names(method: Document, validators: dict[str, str], authorizers: dict[str, str]) -> Document:
+    """`method` with its validator and authorizer by name."""
+    named = with_authorizer(dict(method), authorizers)
+    if method.get("requestValidatorId") in validators:
+        named["requestValidator"] = validators[method["requestValidatorId"]]
+    return named
 
 
 def _place(name: str) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from wsgw.definitions.freeze_parts import Document
 from wsgw.formats.comparable import v2_integration_meaning
@@ -12,10 +12,19 @@ from wsgw.formats.native_schema_http import HttpApiEntry, HttpIntegrationEntry, 
 from wsgw.formats.native_schema_websocket import ApiEntry, IntegrationEntry, ResponseEntry, RouteEntry
 from wsgw.formats.native_shorter import Read, members_of, model_entry, reader, shortest, shortest_integration
 from wsgw.formats.native_websocket import websocket_integration, websocket_route
+from wsgw.formats.native_writer_access import names_and_types, v2_authorizer_entry, with_authorizer
 from wsgw.formats.stage_entries import http_stage_entry
 
+RouteEntryOf: TypeAlias = "Callable[[Document, Document | None, Authorizers], Any]"
 _SHORT = (("integrationType", "type"), ("integrationUri", "uri"), ("integrationMethod", "method"))
-_SECTIONS = ("routes", "models", "stages", "name", "corsConfiguration")
+_SECTIONS = ("authorizers", "routes", "models", "stages", "name", "corsConfiguration")
+
+
+class Authorizers(NamedTuple):
+    """The names of an API's authorizers by id, and their types by name."""
+
+    names: Mapping[str, str]
+    types: Mapping[str, str]
 
 
 def http_entry(document: Document) -> dict[str, Any]:
@@ -28,14 +37,19 @@ def websocket_entry(document: Document) -> dict[str, Any]:
     return _entry(document, ApiEntry, _websocket_route)
 
 
-def _entry(document: Document, kind: Any, route_entry: Callable[[Document, Document | None], Any]) -> dict[str, Any]:
+def _entry(document: Document, kind: Any, route_entry: RouteEntryOf) -> dict[str, Any]:
+    authorizers = Authorizers(*names_and_types(document))
     integrations = {one["integrationId"]: one for one in document.get("integrations", ())}
     sections = {
+        "authorizers": {
+            one.get("name", one["authorizerId"]): v2_authorizer_entry(one, document["protocolType"])
+            for one in document.get("authorizers", ())
+        },
         "cors": document.get("corsConfiguration"),
         "models": {one["name"]: model_entry(one) for one in document.get("models", ())},
         "routes": {
             route["routeKey"]: route_entry(
-                route, integrations.get((route.get("target") or "").removeprefix("integrations/"))
+                route, integrations.get((route.get("target") or "").removeprefix("integrations/")), authorizers
             )
             for route in document.get("routes", ())
         },
@@ -51,19 +65,22 @@ def _entry(document: Document, kind: Any, route_entry: Callable[[Document, Docum
     }
 
 
-def _http_route(route: Document, integration: Document | None) -> Any:
-    entry = members_of(dict(route), HttpRouteEntry, "integration")
+def _http_route(route: Document, integration: Document | None, authorizers: Authorizers) -> Any:
+    entry = with_authorizer(members_of(dict(route), HttpRouteEntry, "integration"), authorizers.names)
     if integration is not None:
         read = reader(
             str | HttpIntegrationEntry,
             lambda one, findings: v2_integration_meaning(http_integration("i", one, (), findings), is_http=True),
         )
         entry["integration"] = _integration(members_of(dict(integration), HttpIntegrationEntry), read, ())
-    return _route(entry, route, reader(HttpRouteEntry, lambda one, _: http_route("r", route["routeKey"], one)))
+    key, types = route["routeKey"], authorizers.types
+    return _route(
+        entry, route, reader(HttpRouteEntry, lambda one, findings: http_route("r", key, one, types, (), findings))
+    )
 
 
-def _websocket_route(route: Document, integration: Document | None) -> Any:
-    entry = members_of(dict(route), RouteEntry, "integration", "requestParameters")
+def _websocket_route(route: Document, integration: Document | None, authorizers: Authorizers) -> Any:
+    entry = with_authorizer(members_of(dict(route), RouteEntry, "integration", "requestParameters"), authorizers.names)
     if integration is not None:
         entry["integration"] = _websocket_integration(integration)
     answers = any(one.get("routeResponseKey") == "$default" for one in route.get("routeResponses", ()))
@@ -71,7 +88,10 @@ def _websocket_route(route: Document, integration: Document | None) -> Any:
         entry["twoWay"] = True
     if parameters := route.get("requestParameters"):
         entry["requestParameters"] = {name: bool(one.get("required", False)) for name, one in parameters.items()}
-    return _route(entry, route, reader(RouteEntry, lambda one, _: websocket_route("r", route["routeKey"], one)))
+    key, types = route["routeKey"], authorizers.types
+    return _route(
+        entry, route, reader(RouteEntry, lambda one, findings: websocket_route("r", key, one, types, (), findings))
+    )
 
 
 def _websocket_integration(integration: Document) -> Any:

@@ -42,6 +42,7 @@ def http_document(root: Place, api_id: str, name: str, base: BasePathMode) -> tu
         (*at, "authorizers"): ("components", "securitySchemes"),
     }
     routes = _Routes(root, base, places, at)
+    places |= routes.security.places(at)
     info, server = root.at("info"), root.at("servers").at(0)
     endpoint = root.at(ENDPOINT) if ENDPOINT in root else server.at(ENDPOINT)
     document = {
@@ -170,7 +171,8 @@ class _Routes:
         self._places[at] = operation.path
         self._places[(*at, "integration")] = place.path
         guarded = (*(operation.path if "security" in operation else ()), "security")
-        self._places |= {(*at, "authorizationType"): guarded, (*at, "apiKeyRequired"): guarded}
+        members = ("authorizationType", "authorizer", "authorizationScopes", "apiKeyRequired")
+        self._places |= {(*at, member): guarded for member in members}
 
     def _integration(self, place: Place) -> str | None:
         """The id of the integration at `place`; routes that refer to the same one share it."""

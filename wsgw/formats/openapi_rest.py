@@ -68,6 +68,7 @@ def rest_document(
         (*at, "endpointAccessMode"): (ACCESS_MODE,),
     }
     resources = _resources(root, base, shared, places)
+    places |= shared.security.places(at)
     places |= {(*at, "models", model): place.path for model, place in models.places.items()}
     stages = rest_stages(root, places, at)
     document = {
@@ -140,6 +141,8 @@ def _places_of(at: Path, operation: Place, method: dict[str, Any]) -> Places:
     places: Places = {
         at: operation.path,
         (*at, "apiKeyRequired"): security,
+        (*at, "authorizer"): security,
+        (*at, "authorizationScopes"): security,
         (*at, "authorizationType"): security,
         (*at, "integration"): integration,
         (*at, "integration", "integrationResponses"): (*integration, "responses"),

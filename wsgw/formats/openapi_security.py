@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from wsgw.definitions.finding import Path
 from wsgw.formats.openapi_extensions import extended, kept
 from wsgw.formats.openapi_ids import made_id
 from wsgw.formats.openapi_place import Place, present
@@ -13,6 +14,18 @@ _AUTHORIZER, _AUTHTYPE = "x-amazon-apigateway-authorizer", "x-amazon-apigateway-
 _REST_TYPES = frozenset({"TOKEN", "REQUEST", "COGNITO_USER_POOLS"})
 _HTTP_TYPES = frozenset({"JWT", "REQUEST"})
 _MOST_TTL = 3_600
+#: The member of an authorizer that holds what API Gateway has none for: timeoutMs, jwksUri.
+OURS = "x-wsgw"
+#: What findings call members of an authorizer that are called otherwise here.
+_MEMBERS: dict[str, Path] = {
+    "uri": ("authorizerUri",),
+    "resultTtlInSeconds": ("authorizerResultTtlInSeconds",),
+    "payloadFormatVersion": ("authorizerPayloadFormatVersion",),
+    "issuer": ("jwtConfiguration", "issuer"),
+    "audience": ("jwtConfiguration", "audience"),
+    "timeoutMs": (OURS, "timeoutMs"),
+    "jwksUri": (OURS, "jwksUri"),
+}
 _SHARED_MEMBERS = frozenset(
     {
         "type",
@@ -54,6 +67,7 @@ class Security:
         self._kinds: dict[str, str] = {}  # scheme name: API_KEY, AWS_IAM, an authorizer's type, "" for none of these
         self.authorizers: list[dict[str, Any]] = []
         self._ids: dict[str, str] = {}
+        self._places: dict[str, Path] = {}
         self._unguarded: set[str] = set()  # schemes that ask API Gateway for a check and say not by whom
         #: Schemes without an authorizer, as written: an export needs them.
         self.others: dict[str, Any] = {}
@@ -61,6 +75,15 @@ class Security:
             scheme = scheme.resolved()
             if scheme.is_mapping():
                 self._kinds[name] = self._kind(name, scheme)
+
+    def places(self, api: Path) -> dict[Path, Path]:
+        """Where the authorizers of the API at `api`, and their members, stand."""
+        found = {}
+        for name, place in self._places.items():
+            at: Path = (*api, "authorizers", name)
+            found[at] = place
+            found |= {(*at, member): (*place, *written) for member, written in _MEMBERS.items()}
+        return found
 
     def guard(self, operation: Place, root: Place) -> Guard:
         """What guards `operation`: its own requirements, else those of the whole document."""
@@ -141,6 +164,7 @@ class Security:
     def _authorizer(self, name: str, scheme: Place, authtype: str | None) -> str:
         self._ids[name] = made_id(6, "authorizer", name)
         place = scheme.at(_AUTHORIZER).resolved()
+        self._places[name] = place.path
         if not place.is_mapping():
             return "CUSTOM"
         kind = place.choice("type", _HTTP_TYPES if self._is_http else _REST_TYPES)
@@ -148,11 +172,15 @@ class Security:
             if "type" not in place:
                 place.error("the authorizer's type is missing", "add it, as type: request")
             return "CUSTOM"
+        validation = place.at("identityValidationExpression")
+        if isinstance(validation.value, list | dict | bool):
+            # An error, where any other text of a wrong type is left out: more callers would be let in.
+            validation.error("this must be a text", "write a regular expression")
         identity = {"authorizerId" if self._is_http else "id": self._ids[name]}
         header = f"method.request.header.{scheme.text('name') or 'Authorization'}"
         made = self._http(place, kind) if self._is_http else self._rest(place, kind, header, authtype)
         own, others = (_HTTP_MEMBERS, _REST_MEMBERS) if self._is_http else (_REST_MEMBERS, _HTTP_MEMBERS)
-        unknown = {key: value for key, value in place.value.items() if key not in own | _SHARED_MEMBERS}
+        unknown = {key: value for key, value in place.value.items() if key not in own | _SHARED_MEMBERS | {OURS}}
         for key in unknown:
             if key in others:
                 place.at(key).inform("an authorizer of this kind of API does not have it: it is kept")
@@ -160,7 +188,7 @@ class Security:
                 place.at(key).warn("an authorizer has no such member: it is kept, and has no effect")
         written = {key: value for key, value in scheme.value.items() if key != _AUTHORIZER}
         kept(scheme, (_AUTHORIZER, _AUTHTYPE))
-        made = {**identity, "name": name, **made, **extended(members=unknown, securityScheme=written)}
+        made = {**identity, "name": name, **made, **extended(members=unknown, securityScheme=written, **_ours(place))}
         self.authorizers.append(made)
         return kind
 
@@ -200,6 +228,19 @@ class Security:
                 else {}
             ),
         }
+
+
+def _ours(place: Place) -> dict[str, Any]:
+    """What `x-wsgw` of the authorizer at `place` says."""
+    ours = place.at(OURS)
+    if OURS not in place or not ours.is_mapping():
+        return {}
+    ours.has_only(("timeoutMs", "jwksUri"), "an authorizer")
+    uri = ours.at("jwksUri")
+    if uri.value is not None and not isinstance(uri.value, str):
+        # An error, where any other text of a wrong type is left out: other keys would be trusted.
+        uri.error("this must be a text", "write https://HOST/PATH or file:keys.json")
+    return present(timeoutMs=ours.number("timeoutMs", 50, 29_000), jwksUri=ours.text("jwksUri"))
 
 
 def _split(place: Place) -> list[str] | None:

@@ -84,6 +84,7 @@ class Schemes:
                 authorizerResultTtlInSeconds=one.get("authorizerResultTtlInSeconds"),
             ),
             **ours.get("members", {}),
+            **_extended(ours),
         }
         return self._moved({**scheme, _AUTHORIZER: extension})
 
@@ -104,6 +105,7 @@ class Schemes:
                 jwtConfiguration=one.get("jwtConfiguration"),
             ),
             **ours.get("members", {}),
+            **_extended(ours),
         }
         return self._moved({**(ours.get("securityScheme") or made), _AUTHORIZER: extension})
 
@@ -130,6 +132,12 @@ def _kind(scheme: Any) -> str:
         return "API_KEY"
     auth = scheme.get(_AUTH)
     return "AWS_IAM" if isinstance(auth, dict) and str(auth.get("type")).upper() == "AWS_IAM" else ""
+
+
+def _extended(ours: Document) -> dict[str, Any]:
+    """What API Gateway has no member for."""
+    members = {name: ours[name] for name in ("timeoutMs", "jwksUri") if name in ours}
+    return {"x-wsgw": members} if members else {}
 
 
 def _header_scheme(sources: list[str] | None) -> dict[str, Any]:

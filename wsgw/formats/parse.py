@@ -11,6 +11,7 @@ from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import DomainName
 from wsgw.definitions.finding import Finding, Path, error, pointer
 from wsgw.definitions.freeze import api_id_of
+from wsgw.definitions.usage import ApiKey, UsagePlan
 from wsgw.formats import native
 from wsgw.formats.openapi import PSEUDO_PARAMETERS, import_openapi, is_openapi
 from wsgw.formats.openapi_paths import BasePathMode
@@ -54,6 +55,8 @@ class Parsed(NamedTuple):
     findings: tuple[Finding, ...] = ()
     sources: Mapping[Path, Source] = {}
     domain_names: tuple[DomainName, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
+    usage_plans: tuple[UsagePlan, ...] = ()
 
     def placed(self, finding: Finding) -> Finding:
         """`finding`, of an API of these definitions, with its file and line."""
@@ -89,6 +92,8 @@ def parse(
     paths: list[Path] = [("apis", api_id_of(api)) for api in read.apis]
     paths += [("domainNames", domain.name) for domain in read.domain_names]
     paths += [("accessKeys", key.access_key_id) for key in read.access_keys]
+    paths += [("apiKeys", key.id) for key in read.api_keys]
+    paths += [("usagePlans", plan.id) for plan in read.usage_plans]
     return Parsed(
         tuple(read.apis),
         tuple(read.access_keys),
@@ -96,6 +101,8 @@ def parse(
         tuple(sorted(map(source.placed, read.findings), key=lambda finding: (finding.line, finding.column))),
         dict.fromkeys(paths, source),
         tuple(read.domain_names),
+        tuple(read.api_keys),
+        tuple(read.usage_plans),
     )
 
 
@@ -105,6 +112,8 @@ def merged(several: Iterable[Parsed]) -> Parsed:
     keys: list[AccessKey] = []
     tokens: list[str] = []
     domains: list[DomainName] = []
+    api_keys: list[ApiKey] = []
+    plans: list[UsagePlan] = []
     findings: list[Finding] = []
     sources: dict[Path, Source] = {}
     for parsed in several:
@@ -115,10 +124,21 @@ def merged(several: Iterable[Parsed]) -> Parsed:
         apis += [api for api in parsed.documents if ("apis", api_id_of(api)) not in twice]
         keys += [key for key in parsed.access_keys if ("accessKeys", key.access_key_id) not in twice]
         domains += [domain for domain in parsed.domain_names if ("domainNames", domain.name) not in twice]
+        api_keys += [key for key in parsed.api_keys if ("apiKeys", key.id) not in twice]
+        plans += [plan for plan in parsed.usage_plans if ("usagePlans", plan.id) not in twice]
         tokens += parsed.management_tokens
         findings += parsed.findings
         sources = {**parsed.sources, **sources}
-    return Parsed(tuple(apis), tuple(keys), tuple(tokens), tuple(findings), sources, tuple(domains))
+    return Parsed(
+        tuple(apis),
+        tuple(keys),
+        tuple(tokens),
+        tuple(findings),
+        sources,
+        tuple(domains),
+        tuple(api_keys),
+        tuple(plans),
+    )
 
 
 def _openapi(located: Located, name: str, pseudo_parameters: Mapping[str, str], basepath: BasePathMode) -> Parsed:

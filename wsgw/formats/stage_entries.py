@@ -7,7 +7,7 @@ from typing import Any
 from wsgw.definitions.freeze_parts import Document
 from wsgw.definitions.freeze_rest import route_key_of
 from wsgw.formats.native_parts import V2_STAGE
-from wsgw.formats.native_rest import settings_key
+from wsgw.formats.native_rest import OURS_OF_STAGE, settings_key
 
 _RATE, _BURST = "throttlingRateLimit", "throttlingBurstLimit"
 _REST = (
@@ -33,9 +33,8 @@ def rest_stage_entry(stage: Document) -> dict[str, Any]:
             del settings["*/*"]
     if settings:
         made["methodSettings"] = settings
-    if "limits" in ours:
-        made["limits"] = ours["limits"]
-    return {**made, **_access_log(stage)}
+    extensions = {name: ours[name] for name in OURS_OF_STAGE if name in ours}
+    return {**made, **extensions, **_access_log(stage)}
 
 
 def http_stage_entry(stage: Document) -> dict[str, Any]:

@@ -40,8 +40,11 @@ class MakeEvent(Protocol):
     def __call__(self, invocation: HttpInvocation, shown: Shown | None = None, /) -> Event: ...
 
 
-def events_of_2_0(account_id: str) -> MakeEvent:
-    """Payload format 2.0: one value per name, repeats joined with commas; members without a value are left out."""
+def events_of_2_0(account_id: str, *, bodies: bool = True) -> MakeEvent:
+    """Payload format 2.0: one value per name, repeats joined with commas; members without a value are left out.
+
+    bodies: with the request's body, and how it is encoded; authorizers are told neither.
+    """
 
     def event(invocation: HttpInvocation, shown: Shown | None = None, /) -> Event:
         if shown is None:
@@ -61,13 +64,13 @@ def events_of_2_0(account_id: str) -> MakeEvent:
         if shown.query:
             result["queryStringParameters"] = {name: ",".join(v) for name, v in by_name(shown.query).items()}
         result["requestContext"] = _context_of_2_0(invocation, shown.path, account_id)
-        if invocation.body:
+        encoded = False
+        if bodies and invocation.body:
             result["body"], encoded = _body(invocation)
-        else:
-            encoded = False
         if invocation.path_parameters:
             result["pathParameters"] = {name: unquote(value) for name, value in invocation.path_parameters.items()}
-        result["isBase64Encoded"] = encoded
+        if bodies:
+            result["isBase64Encoded"] = encoded
         if site.stage_variables:
             result["stageVariables"] = dict(site.stage_variables)
         return result
@@ -75,8 +78,11 @@ def events_of_2_0(account_id: str) -> MakeEvent:
     return event
 
 
-def events_of_1_0(account_id: str) -> MakeEvent:
-    """Payload format 1.0: as REST APIs have it, and `version`; members without a value are null."""
+def events_of_1_0(account_id: str, *, bodies: bool = True) -> MakeEvent:
+    """Payload format 1.0: as REST APIs have it, and `version`; members without a value are null.
+
+    bodies: with the request's body, which authorizers are not told.
+    """
 
     def event(invocation: HttpInvocation, shown: Shown | None = None, /) -> Event:
         base = invocation.base_path
@@ -87,7 +93,7 @@ def events_of_1_0(account_id: str) -> MakeEvent:
             path = shown.path
         headers = {_capitalized(name): values for name, values in _headers_by_name(shown.headers).items()}
         query = by_name(shown.query)
-        body, encoded = _body(invocation) if invocation.body else (None, False)
+        body, encoded = _body(invocation) if bodies and invocation.body else (None, False)
         return {
             "version": "1.0",
             "resource": _resource(invocation),

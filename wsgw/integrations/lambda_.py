@@ -8,6 +8,7 @@ Source: Lambda API reference, "Invoke"; developer guide, "Lambda error handling 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, NoReturn
@@ -45,18 +46,22 @@ class LambdaClients:
         except Exception as error:
             _raise_ours(error, function)
 
-    async def invoke(self, function: str, payload: bytes, timeout: float) -> bytes:
+    async def invoke(
+        self, function: str, payload: bytes, timeout: float, heard: Callable[[str], None] | None = None
+    ) -> bytes:
         """Call `function` (its name or ARN, whole or partial, with a version or alias or without) and give its result.
 
-        payload: JSON. timeout: seconds to the whole answer; nothing is tried twice. Raises FunctionError where the
-        function failed, IntegrationTimeout, IntegrationFailure, and GatewayError where the call could not be made or
-        Lambda refused it.
+        payload: JSON. timeout: seconds to the whole answer; nothing is tried twice. heard: called with Lambda's request
+        id when Lambda has answered. Raises FunctionError where the function failed, IntegrationTimeout,
+        IntegrationFailure, and GatewayError where the call could not be made or Lambda refused it.
         """
         deadline = asyncio.timeout(timeout)
         try:
             async with deadline:
                 client = await self._client(region_of(function))
                 answer = await client.invoke(FunctionName=function, Payload=payload)
+                if heard is not None:
+                    heard(answer["ResponseMetadata"].get("RequestId", ""))
                 async with answer["Payload"] as stream:
                     result: bytes = await stream.read()
         except Exception as error:
@@ -64,7 +69,7 @@ class LambdaClients:
                 raise IntegrationTimeout(detail=f"lambda {function}") from error
             _raise_ours(error, function)
         if "FunctionError" in answer:
-            raise FunctionError(detail=_what_failed(result))
+            raise _function_error(result)
         return result
 
     async def close(self) -> None:
@@ -149,14 +154,17 @@ def _sdk() -> tuple[Any, Any, type[Exception]]:
     return AioConfig, AioSession, NoCredentialsError
 
 
-def _what_failed(result: bytes) -> str:
+def _function_error(result: bytes) -> FunctionError:
     """The errorType that Lambda gives. Not the message: it may repeat what a client sent, and this goes to the log."""
     try:
         told = orjson.loads(result)
     except orjson.JSONDecodeError:
         told = None
-    kind = told.get("errorType") if isinstance(told, dict) else None
-    return f"function error: {kind}"[:200] if isinstance(kind, str) else "function error"
+    told = told if isinstance(told, dict) else {}
+    kind, message = told.get("errorType"), told.get("errorMessage")
+    error = FunctionError(detail=f"function error: {kind}"[:200] if isinstance(kind, str) else "function error")
+    error.function_message = message if isinstance(message, str) else ""
+    return error
 
 
 def _raise_ours(error: Exception, function: str) -> NoReturn:

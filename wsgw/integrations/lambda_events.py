@@ -36,10 +36,7 @@ def connect_event(invocation: Invocation) -> Event:
     """
     result = _named_values("headers", "multiValueHeaders", _by_name(invocation.headers))
     if invocation.query:
-        query: dict[str, list[str]] = {}
-        for name, value in invocation.query:
-            query.setdefault(name, []).append(value)
-        result |= _named_values("queryStringParameters", "multiValueQueryStringParameters", query)
+        result |= _named_values("queryStringParameters", "multiValueQueryStringParameters", _query(invocation))
     _add_stage_variables(result, invocation)
     context = _request_context(invocation)
     if invocation.authorization is not None and "authorizer" in context:
@@ -47,6 +44,18 @@ def connect_event(invocation: Invocation) -> Event:
     result["requestContext"] = context
     result["isBase64Encoded"] = False
     return result
+
+
+def handshake_members(invocation: Invocation) -> Event:
+    """What an authorizer is told of a handshake: all headers, and query and stage variables even if there are none."""
+    context = _request_context(invocation)
+    context.pop("authorizer", None)  # of one who shows a new token
+    return {
+        **_named_values("headers", "multiValueHeaders", _by_name(invocation.headers, frozenset())),
+        **_named_values("queryStringParameters", "multiValueQueryStringParameters", _query(invocation)),
+        "stageVariables": dict(invocation.site.stage_variables),
+        "requestContext": context,
+    }
 
 
 def message_event(invocation: Invocation) -> Event:
@@ -139,13 +148,20 @@ def _add_stage_variables(result: Event, invocation: Invocation) -> None:
         result["stageVariables"] = dict(variables)
 
 
-def _by_name(headers: Headers) -> dict[str, list[str]]:
+def _query(invocation: Invocation) -> dict[str, list[str]]:
+    query: dict[str, list[str]] = {}
+    for name, value in invocation.query:
+        query.setdefault(name, []).append(value)
+    return query
+
+
+def _by_name(headers: Headers, left_out: frozenset[str] = _OF_THE_UPGRADE) -> dict[str, list[str]]:
     """All values of each header in order, under its first spelling."""
     spelled: dict[str, str] = {}
     values: dict[str, list[str]] = {}
     for name, value in headers:
         lower = name.lower()
-        if lower not in _OF_THE_UPGRADE:
+        if lower not in left_out:
             values.setdefault(spelled.setdefault(lower, name), []).append(value)
     return values
 

@@ -55,10 +55,22 @@ class PythonIntegration:
         # Read before the call: the event is the handler's own, to change as it likes.
         context = event["requestContext"]
         event_type, request_id = context.get("eventType", "REQUEST"), context["requestId"]
-        deadline = asyncio.timeout(request.timeout)
+        result = await self.call(event, request_id, request.timeout)
+        if self._answer is not None:
+            return self._answer(result, request.target)
+        return proxy_reply(result, event_type)
+
+    async def call(
+        self, event: dict[str, Any], request_id: str, timeout: float, unlogged: frozenset[str] = frozenset()
+    ) -> Any:
+        """What the handler gives for `event`. unlogged: texts of exceptions that are an answer and no failure.
+
+        Raises FunctionError and IntegrationTimeout, as `invoke` does.
+        """
+        deadline = asyncio.timeout(timeout)
         try:
             async with deadline:
-                result = await self._call(event, request_id, request.timeout)
+                result = await self._call(event, request_id, timeout)
         except asyncio.CancelledError:
             if _being_cancelled():
                 raise
@@ -66,12 +78,10 @@ class PythonIntegration:
             raise self._failed(request_id, "CancelledError") from None
         except (Exception, SystemExit) as error:
             if not deadline.expired():
-                raise self._failed(request_id, type(error).__name__) from error
+                raise self._failed(request_id, type(error).__name__, str(error), unlogged) from error
         if deadline.expired():
             raise IntegrationTimeout(detail=f"python {self._name}")
-        if self._answer is not None:
-            return self._answer(result, request.target)
-        return proxy_reply(result, event_type)
+        return result
 
     async def _call(self, event: dict[str, Any], request_id: str, timeout: float) -> Any:
         if self._threads is None:
@@ -81,10 +91,15 @@ class PythonIntegration:
         run = contextvars.copy_context().run
         return await loop.run_in_executor(self._threads, run, self._handler, event, context)
 
-    def _failed(self, request_id: str, kind: str) -> FunctionError:
+    def _failed(
+        self, request_id: str, kind: str, message: str = "", unlogged: frozenset[str] = frozenset()
+    ) -> FunctionError:
         """Log the exception being handled, and give what the caller is told."""
-        log.exception("handler %s failed: request=%s", self._name, request_id)
-        return FunctionError(detail=f"python {self._name}: {kind}")
+        if message not in unlogged:
+            log.exception("handler %s failed: request=%s", self._name, request_id)
+        error = FunctionError(detail=f"python {self._name}: {kind}")
+        error.function_message = message
+        return error
 
 
 def is_async(handler: Callable[..., Any]) -> bool:

@@ -11,10 +11,12 @@ from wsgw.integrations.base import Invoker
 from wsgw.integrations.http import HttpIntegration
 from wsgw.integrations.lambda_ import LambdaIntegration
 from wsgw.integrations.local import PythonIntegration
+from wsgw.live.guard_throttles import early_throttles, throttled
+from wsgw.live.guard_tokens import keep_true
 from wsgw.live.guards import guards
 from wsgw.live.parts import Parts
 from wsgw.live.route_steps import describe, live_routes, timeout_of
-from wsgw.live.route_table import LiveSocketStage
+from wsgw.live.route_table import LiveRoute, LiveSocketStage
 from wsgw.mapping.parameters import compile_parameters, required_parameters, stage_variables_in
 from wsgw.mapping.selection import response_selector, response_template_selector, route_selector
 from wsgw.mapping.template import compile_template
@@ -54,10 +56,14 @@ def compile_websocket_stage(api: Api, stage: Stage, parts: Parts) -> LiveSocketS
     live.compression = settings.compression if stage.compression is None else stage.compression
     rate = limits.new_connections_per_second
     live.new_connections = limit_of(rate, limits.new_connections_burst)
+    keep_true(live, api, stage, parts)
     routes = live_routes(api, stage, parts, steps_for)
     live.connect, live.disconnect = routes.pop("$connect", None), routes.pop("$disconnect", None)
     live.default = routes.pop(DEFAULT_KEY, None)
     live.routes = routes
+    if live.connect is None and (steps := throttled(parts, early_throttles(api, stage))):
+        # A handshake counts for its source, whether or not a backend is asked about it.
+        live.connect = LiveRoute("$connect", steps, parts.metrics.route(api.id, stage.name, "$connect"))
     return live
 
 

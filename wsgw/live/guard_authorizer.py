@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
+from wsgw.authorizers.base import Verifier
 from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.authorizer import Authorizer, AuthorizerType
+from wsgw.definitions.check_guard import AUTHORIZATION
 from wsgw.definitions.route import Route
+from wsgw.live.guard_function import function_verifier
+from wsgw.live.guard_iam import iam_verifier
+from wsgw.live.guard_jwt import cognito_verifier, jwt_verifier
 from wsgw.live.parts import Parts
+from wsgw.pipeline.authorize import authorize
 from wsgw.pipeline.run import Step
+
+#: Makes what one authorizer verifies the callers of one route with. Raises ValueError for what cannot be made ready.
+MakeVerifier = Callable[[Api, Stage, Route, Authorizer, Parts], Verifier]
+
+_MAKERS: Final[dict[AuthorizerType, MakeVerifier]] = {
+    "TOKEN": function_verifier,
+    "REQUEST": function_verifier,
+    "JWT": jwt_verifier,
+    "COGNITO_USER_POOLS": cognito_verifier,
+}
 
 
 def authorizer_steps(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
     """What finds out who is calling `route`: nothing, or one step. Raises ValueError."""
-    if route.authorization_type == "NONE":
+    kind = route.authorization_type
+    if kind == "NONE":
         return []
-    raise ValueError(f"authorization ({route.authorization_type}) is not served by this version")
+    if kind == "AWS_IAM":
+        return [authorize(iam_verifier(api, stage, route, parts))]
+    types = AUTHORIZATION[api.protocol].get(kind)
+    if types is None:
+        known = ", ".join(("NONE", *AUTHORIZATION[api.protocol]))
+        raise ValueError(f"authorizationType {kind}: a route of this kind of API has one of {known}")
+    if not route.authorizer:
+        raise ValueError(f"authorizationType {kind} needs an authorizerId")
+    authorizer = api.authorizers.get(route.authorizer)
+    if authorizer is None:
+        raise ValueError(f"authorizerId {route.authorizer}: the API has no such authorizer")
+    if authorizer.type not in types:
+        raise ValueError(
+            f"authorizationType {kind} means an authorizer of type {' or '.join(types)}, "
+            f"and {authorizer.id} is of type {authorizer.type}"
+        )
+    return [authorize(_MAKERS[authorizer.type](api, stage, route, authorizer, parts))]

@@ -7,14 +7,20 @@ policies affect authorization workflow".
 from __future__ import annotations
 
 from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.check_guard import check_guards
 from wsgw.definitions.route import Route
-from wsgw.live.guard_authorizer import authorizer_steps
 from wsgw.live.guard_keys import key_steps
 from wsgw.live.guard_messages import message_steps
-from wsgw.live.guard_policy import permit_steps, policy_steps
-from wsgw.live.guard_throttles import early_throttles, late_throttles
+from wsgw.live.guard_policy import policy_steps
+from wsgw.live.guard_throttles import (
+    connection_throttles,
+    early_throttles,
+    late_throttles,
+    route_throttles,
+    throttled,
+)
+from wsgw.live.guard_tokens import known_callers
 from wsgw.live.parts import Parts
-from wsgw.live.route_steps import throttles
 from wsgw.pipeline.run import Step
 
 
@@ -23,21 +29,29 @@ def guards(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
 
     Not for `$disconnect`: nobody is there to be refused, and who was let in by `$connect` would never be let out.
     """
+    _refuse_unenforceable(api, route)
     if api.protocol == "WEBSOCKET" and route.key == "$disconnect":
         return []
-    limits = throttles(api, stage, route, parts)
-    steps = early_throttles(api, stage, route, parts)
+    early, late = early_throttles(api, stage), late_throttles(api, stage, route)
+    limits = route_throttles(api, stage, route, parts)
     if api.protocol == "REST":
+        steps = throttled(parts, early)
         steps += policy_steps(api, stage, route, parts)
-        steps += authorizer_steps(api, stage, route, parts)
-        steps += permit_steps(api, stage, route, parts)
+        steps += known_callers(api, stage, route, parts)
         steps += key_steps(api, stage, route, parts)
-        return [*steps, *late_throttles(api, stage, route, parts), *limits]
+        return [*steps, *throttled(parts, [*late, *limits])]
     if api.protocol == "WEBSOCKET" and route.key != "$connect":
-        return [*steps, *late_throttles(api, stage, route, parts), *limits, *message_steps(api, stage, route, parts)]
+        steps = connection_throttles(stage, route, parts)
+        return [*steps, *throttled(parts, [*early, *late, *limits]), *message_steps(api, stage, route, parts)]
     # Of HTTP APIs the service does not say which comes first. A bucket is cheaper than an authorizer.
-    steps += limits
-    steps += authorizer_steps(api, stage, route, parts)
-    steps += permit_steps(api, stage, route, parts)
+    steps = throttled(parts, [*early, *limits])
+    steps += known_callers(api, stage, route, parts)
     steps += key_steps(api, stage, route, parts)
-    return [*steps, *late_throttles(api, stage, route, parts)]
+    return [*steps, *throttled(parts, late)]
+
+
+def _refuse_unenforceable(api: Api, route: Route) -> None:
+    """Raises ValueError for what no step would look at: an API that nobody has checked is not served open, either."""
+    for finding in check_guards((), api, route):
+        if finding.severity == "error":
+            raise ValueError(f"{finding.message} ({finding.remedy})")

@@ -12,6 +12,8 @@ from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.check_integration import DEFAULT_KEYS, NON_PROXY
 from wsgw.definitions.finding import Finding, Path
 from wsgw.definitions.route import LIFECYCLE_KEYS, Integration, Route
+from wsgw.firewall.compile import proved
+from wsgw.live.prove_access import prove_access
 from wsgw.live.prove_http import prove_http
 from wsgw.live.prove_parts import prove_models, prove_templates, prove_url, tried
 from wsgw.live.prove_rest import prove_rest
@@ -24,6 +26,7 @@ def prove(api: Api) -> list[Finding]:
     """A finding for each text of `api` that does not compile, with the compiler's own words."""
     path: Path = ("apis", api.id)
     findings: list[Finding] = []
+    findings += prove_access(path, api)
     findings += prove_models((*path, "models"), api.models)
     if api.protocol == "REST":
         findings += prove_rest(path, api)
@@ -77,3 +80,5 @@ def _stage(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     if stage.access_log_format:
         compiler = partial(compile_log_format, protocol=api.protocol)
         yield from tried((*path, "accessLog"), compiler, stage.access_log_format)
+    if stage.web_acl is not None:
+        yield from tried((*path, "webAcl"), lambda acl: proved(acl, api.id, stage.name), stage.web_acl)

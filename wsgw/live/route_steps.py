@@ -8,18 +8,17 @@ from typing import Final
 
 import msgspec
 
-from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, Protocol, Stage
 from wsgw.definitions.route import Integration, Route
 from wsgw.errors import ApiConfigurationError, DefinitionError
 from wsgw.ids import api_tag
 from wsgw.invocation import Invocation
 from wsgw.live.guard_firewall import firewall
+from wsgw.live.guard_throttles import check_enforceable
 from wsgw.live.parts import Parts
 from wsgw.live.route_table import LiveRoute, LiveStage
 from wsgw.mapping.log_format import DEFAULT_LOG_FORMATS, compile_log_format
 from wsgw.pipeline.run import Step
-from wsgw.pipeline.throttle import ACCOUNT_KEY, limit_of, throttle
 
 StepsFor = Callable[[Api, Stage, Route, Parts], tuple[Step, ...]]
 _DIGITS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -41,6 +40,10 @@ def describe(live: LiveStage, api: Api, stage: Stage, parts: Parts) -> None:
         live.firewall = firewall(api, stage, parts)
     except ValueError as error:
         raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.webAcl: {error}"]) from error
+    try:
+        check_enforceable(api, stage)
+    except ValueError as error:
+        raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.callerThrottles.{error}"]) from error
     live.unmatched = parts.metrics.route(api.id, stage.name, "")
 
 
@@ -54,27 +57,26 @@ def live_route(
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error}"]) from error
     except ApiConfigurationError as error:
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error.detail}"]) from error
-    needs_task = _needs_task(api, route)
+    needs_task = _needs_task(route)
     return LiveRoute(
         route.key,
         steps,
         parts.metrics.route(api.id, stage.name, route.key),
         two_way=route.two_way,
         needs_task=needs_task,
-        # What is signed is the whole body.
-        streams=streams and route.authorization_type != "AWS_IAM",
+        # What is signed is the whole body, and what a web ACL looks at is there before a route is looked for.
+        streams=streams
+        and route.authorization_type != "AWS_IAM"
+        and not (stage.web_acl is not None and stage.web_acl.inspects_body),
         resource_id=route.resource_id,
         operation_name=route.operation_name or "",
         unbounded=route.integration is not None and route.integration.response_transfer_mode == "STREAM",
     )
 
 
-def _needs_task(api: Api, route: Route) -> bool:
-    if route.integration is not None and route.integration.type in _NEED_TASK:
-        return True
-    authorizer = api.authorizers.get(route.authorizer or "")
-    # A function, or keys of an issuer that are fetched by a library.
-    return authorizer is not None and (authorizer.called != "HTTP" or not authorizer.uri)
+def _needs_task(route: Route) -> bool:
+    # Whoever is asked about a caller, and for the keys of an issuer, is asked in a task of its own.
+    return route.integration is not None and route.integration.type in _NEED_TASK
 
 
 def live_routes(
@@ -90,21 +92,6 @@ def live_routes(
     if findings:
         raise DefinitionError(findings)
     return live
-
-
-def throttles(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
-    """Those of the route or stage, then the account's."""
-    steps: list[Step] = []
-    limit = route.throttle or stage.route_throttles.get(route.key) or stage.throttle
-    if limit is not None and min(limit.rate_limit, limit.burst_limit) >= 0:  # -1 is no limit
-        if not limit.rate_limit or not limit.burst_limit:
-            # Nobody passes, whatever the other number would let a bucket hold.
-            limit = ThrottleSettings(rate_limit=0, burst_limit=0)
-        steps.append(throttle(parts.buckets, f"route/{api.id}/{stage.name}/{route.key}", limit))
-    account = limit_of(parts.settings.account_rate, parts.settings.account_burst)
-    if account is not None:
-        steps.append(throttle(parts.buckets, ACCOUNT_KEY, account))
-    return steps
 
 
 def timeout_of(stage: Stage, integration: Integration) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from wsgw.definitions.access import ThrottleSettings
+from wsgw.definitions.access import ThrottleSettings, TokenPlaces
 from wsgw.definitions.api import StageLimits
 from wsgw.errors import AccessDenied, GatewayError
 from wsgw.integrations.drive import apart
@@ -14,6 +14,8 @@ from wsgw.observe.metrics import RouteMetrics
 from wsgw.pipeline.run import Step, run
 
 if TYPE_CHECKING:
+    from wsgw.firewall.compile import Firewall
+    from wsgw.live.guard_tokens import Reauthorization
     from wsgw.live.path_table import PathTable
 
 
@@ -101,14 +103,16 @@ class LiveStage:
     limits: StageLimits
     unmatched: RouteMetrics
     log_line: Callable[[Invocation], str] | None
-    firewall: Callable[[Invocation], None] | None
+    firewall: Firewall | None
 
 
 class LiveSocketStage(LiveStage):
     """A stage of a WebSocket API.
 
     `routes` has the routes that a message can select; `$connect`, `$disconnect` and `$default` stand apart, so that no
-    message can name them.
+    message can name them. `tokens`: where handshakes may carry theirs, None for nowhere else than in a header;
+    `ticket_wanted`: there is no authorizer for who shows no ticket. `token_expiry` as the Stage says;
+    `reauthorization`: how a token that takes another's place is looked at, None where none is asked for.
     """
 
     __slots__ = (
@@ -122,10 +126,14 @@ class LiveSocketStage(LiveStage):
         "heartbeat",
         "management",
         "new_connections",
+        "reauthorization",
         "routes",
         "select",
         "subprotocols",
         "text_bytes",
+        "ticket_wanted",
+        "token_expiry",
+        "tokens",
     )
 
     select: Callable[[Invocation], str]
@@ -143,6 +151,10 @@ class LiveSocketStage(LiveStage):
     binary_pass: bool
     heartbeat: float
     compression: bool
+    tokens: TokenPlaces | None
+    ticket_wanted: bool
+    token_expiry: str
+    reauthorization: Reauthorization | None
 
     def route_of(self, message: Invocation) -> LiveRoute:
         """The route that a message takes. Raises AccessDenied where none matches and there is no `$default`.

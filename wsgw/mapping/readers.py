@@ -158,6 +158,32 @@ def validation_error(invocation: Invocation) -> Value:
     return error.detail or None if isinstance(error, BadRequestBody) else None
 
 
+def waf_response_code(invocation: Invocation) -> Value:
+    if not invocation.waf_action:
+        return None
+    return "WAF_BLOCK" if invocation.waf_action == "BLOCK" else "WAF_ALLOW"
+
+
+def web_acl_arn(invocation: Invocation) -> Value:
+    firewall = getattr(invocation.site, "firewall", None)
+    return None if firewall is None else str(firewall.arn)
+
+
+def _waf_error(invocation: Invocation) -> Value:
+    return error_message(invocation) if invocation.waf_action == "BLOCK" else None
+
+
+def _waf_status(invocation: Invocation) -> Value:
+    if not invocation.waf_action:
+        return None
+    return invocation.status if invocation.waf_action == "BLOCK" else 200
+
+
+def _waf_latency(invocation: Invocation) -> Value:
+    # A decision takes microseconds, and this is in milliseconds.
+    return 0 if invocation.waf_action else None
+
+
 def _integration_error(invocation: Invocation) -> Value:
     error = invocation.error
     return error.message if isinstance(error, _INTEGRATION_ERRORS) else None
@@ -230,5 +256,7 @@ COMMON: Final[Mapping[str, Reader]] = {
     "authorizer.requestId": _function_reader("function_request_id"),
     "identity.apiKey": _api_key,
     "identity.apiKeyId": _api_key_id,
-    **{f"waf.{part}": nothing for part in ("error", "latency", "status")},
+    "waf.error": _waf_error,
+    "waf.latency": _waf_latency,
+    "waf.status": _waf_status,
 }

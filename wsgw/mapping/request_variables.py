@@ -12,7 +12,16 @@ from typing import Any, Final
 
 from wsgw.invocation import HttpInvocation
 from wsgw.mapping.client_certificate import client_certificate
-from wsgw.mapping.readers import COMMON, Reader, Value, add_sections, identity_reader, nothing
+from wsgw.mapping.readers import (
+    COMMON,
+    Reader,
+    Value,
+    add_sections,
+    identity_reader,
+    nothing,
+    waf_response_code,
+    web_acl_arn,
+)
 from wsgw.mapping.times import clf_time
 
 #: What `$context.identity` has, with a value or without.
@@ -134,7 +143,9 @@ _REQUEST: Final[Mapping[str, Reader]] = {
 REST_READERS: Final[Mapping[str, Reader]] = {
     **_REQUEST,
     **dict.fromkeys(("authorizer.claims", "cipherSuite", "isCanaryRequest", "tlsVersion"), nothing),
-    **dict.fromkeys(("wafResponseCode", "webaclArn", "customDomain.routingRuleIdMatched"), nothing),
+    "customDomain.routingRuleIdMatched": nothing,
+    "wafResponseCode": waf_response_code,
+    "webaclArn": web_acl_arn,
     **{f"integration.{part}": nothing for part in ("responseTransferMode", "timeToAllHeaders", "timeToFirstContent")},
     **{f"identity.{key}": identity_reader(key) for key in ("accessKey", "vpcId", "vpceId")},
     "deploymentId": attrgetter("site.deployment_id"),

@@ -71,6 +71,7 @@ class Metrics(Collector):
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self._by_label: dict[str, tuple[str, tuple[str, ...], Callable[[], Labelled]]] = {}
         self._counters: list[Callable[[], Mapping[str, tuple[str, int]]]] = []
+        self._counters_by: dict[str, tuple[str, tuple[str, ...], Callable[[], Labelled]]] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -88,6 +89,10 @@ class Metrics(Collector):
     def counters(self, read: Callable[[], Mapping[str, tuple[str, int]]]) -> None:
         """Export what `read()` gives, name → (doc, value so far), as the counters `wsgw_{name}_total`."""
         self._counters.append(read)
+
+    def counters_by(self, name: str, doc: str, labels: tuple[str, ...], read: Callable[[], Labelled]) -> None:
+        """Export a counter `wsgw_{name}_total` per tuple of values that `labels` have, as `gauge_by` does a gauge."""
+        self._counters_by[name] = (doc, labels, read)
 
     def gauge_by(self, name: str, doc: str, labels: tuple[str, ...], read: Callable[[], Labelled]) -> None:
         """Export a gauge per tuple of values that `labels` have; `read()` gives them with their numbers."""
@@ -107,6 +112,11 @@ class Metrics(Collector):
         for read_counters in self._counters:
             for name, (doc, so_far) in read_counters().items():
                 yield CounterMetricFamily(f"wsgw_{name}", doc, value=so_far)
+        for name, (doc, labels, read_all) in self._counters_by.items():
+            counter = CounterMetricFamily(f"wsgw_{name}", doc, labels=labels)
+            for values, value in read_all():
+                counter.add_metric(values, value)
+            yield counter
         for name, (doc, read) in self._gauges.items():
             yield GaugeMetricFamily(f"wsgw_{name}", doc, value=read())
         for name, (doc, labels, read_all) in self._by_label.items():

@@ -10,10 +10,19 @@ from typing import Final
 
 import orjson
 
-from wsgw.errors import BadRequestBody, GatewayError, IntegrationFailure, ServiceUnavailable
+from wsgw.errors import (
+    AuthorizerConfigurationError,
+    AuthorizerFailure,
+    BadRequestBody,
+    GatewayError,
+    IntegrationFailure,
+    ServiceUnavailable,
+    WafFiltered,
+)
 from wsgw.invocation import Invocation, Reply
 
 _INTERNAL: Final = GatewayError.default_message
+_BEHIND_US: Final = (IntegrationFailure, AuthorizerFailure, AuthorizerConfigurationError)
 
 
 def uniform_error(message: str, connection_id: str, request_id: str) -> bytes:
@@ -23,8 +32,8 @@ def uniform_error(message: str, connection_id: str, request_id: str) -> bytes:
 
 
 def _message(error: GatewayError) -> str:
-    # REST names the network; WebSocket APIs say this for whatever is wrong with a backend.
-    return _INTERNAL if isinstance(error, IntegrationFailure) else error.message
+    # REST names the network, and an authorizer's fault null; WebSocket APIs say this for whatever is wrong behind them.
+    return _INTERNAL if isinstance(error, _BEHIND_US) else error.message
 
 
 def websocket_frame(error: GatewayError, invocation: Invocation) -> bytes:
@@ -36,8 +45,20 @@ def websocket_frame(error: GatewayError, invocation: Invocation) -> bytes:
     return body
 
 
+def blocked_reply(error: GatewayError) -> Reply | None:
+    """What a web ACL answers itself to what it blocks; None where that is left to the API."""
+    if not isinstance(error, WafFiltered) or error.response is None:
+        return None
+    response = error.response
+    return Reply(response.status, response.body.encode(), list(response.headers))
+
+
 def handshake_reply(error: GatewayError, connection_id: str, request_id: str) -> Reply:
     """The HTTP answer to a handshake that the gateway itself refuses."""
+    blocked = blocked_reply(error)
+    if blocked is not None:
+        blocked.headers = [*blocked.headers, ("x-amz-apigw-id", request_id)]
+        return blocked
     headers = [("content-type", "application/json; charset=UTF-8"), ("x-amz-apigw-id", request_id)]
     if isinstance(error, ServiceUnavailable):
         headers.append(("retry-after", str(error.retry_after)))

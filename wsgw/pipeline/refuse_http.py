@@ -9,6 +9,7 @@ from typing import Final
 
 from wsgw.errors import GatewayError, IntegrationFailure, IntegrationTimeout, ServiceUnavailable
 from wsgw.invocation import HttpInvocation, Reply
+from wsgw.pipeline.refuse import blocked_reply
 
 _JSON: Final = (("content-type", "application/json"),)
 _WORDS: Final = {
@@ -26,6 +27,9 @@ _INTERNAL: Final = b'{"message":"Internal Server Error"}'
 
 def http_reply(error: GatewayError, invocation: HttpInvocation) -> Reply:
     """The answer; whatever is wrong with a backend is 503, with a function or with us 500."""
+    blocked = blocked_reply(error)
+    if blocked is not None:
+        return blocked
     status: int = error.status
     if isinstance(error, IntegrationFailure | IntegrationTimeout):
         # A host name that leads nowhere is the definition's fault, not the backend's.

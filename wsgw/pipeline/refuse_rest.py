@@ -19,6 +19,7 @@ from wsgw.invocation import HttpInvocation, Reply
 from wsgw.mapping.gateway_template import Text, compile_gateway_template
 from wsgw.mapping.parameters import ParameterError
 from wsgw.mapping.rest_parameters import received, shared_source
+from wsgw.pipeline.refuse import blocked_reply
 
 _TARGET: Final = re.compile(r"gatewayresponse\.header\.([A-Za-z0-9!#$%&'*+.^_`|~-]+)")
 _RECEIVED: Final = re.compile(r"method\.request\.(header|querystring|path)\.([a-zA-Z0-9._$-]+)")
@@ -46,6 +47,9 @@ def rest_refuser(
     def refuse(error: GatewayError, invocation: HttpInvocation) -> Reply:
         # The reply is an error's: what variables say of it is read from here.
         invocation.error = error
+        blocked = blocked_reply(error)
+        if blocked is not None:
+            return blocked
         response = compiled.get(error.response_type) or others[5 if error.status >= 500 else 4]
         return response.reply(error, invocation)
 

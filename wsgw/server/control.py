@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, web
 from yarl import URL
 
@@ -42,8 +44,14 @@ class Control:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._readiness)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/webacls/{api}/{stage}/samples", self._samples)
         app.router.add_route("*", "/connections", self._forward)
         app.router.add_route("*", "/connections/{id}", self._forward)
+        app.router.add_route("*", "/revocations", self._forward)
+        app.router.add_route("*", "/revocations/{kind}/{name}", self._forward)
+        app.router.add_route("*", "/{kind:restapis|v2/apis}/{rest:.+/cache/authorizers}", self._forward)
+        app.router.add_route("*", "/principals/{principal}", self._forward)
+        app.router.add_route("*", "/usageplans{rest:(?:/.*)?}", self._forward)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await self._runner.setup()
         try:
@@ -106,6 +114,29 @@ class Control:
         except (OSError, ClientError):
             return ""
         return text if status == 200 else ""
+
+    async def _samples(self, request: web.Request) -> web.StreamResponse:
+        """The samples of all workers that answer, as one that had them all would tell them."""
+        status, document = 503, dict[str, Any](message="No worker answers; try again in a moment")
+        samples: list[dict[str, Any]] = []
+        for slot in self._slots:
+            if slot.worker is None:
+                continue
+            try:
+                one, text = await _ask(slot.worker, request.raw_path)
+                said = orjson.loads(text)
+            except (OSError, ClientError, ValueError):
+                continue
+            if status != 200:
+                status, document = one, said
+            if one == 200:
+                samples += said["samples"]
+        if status == 200:
+            samples.sort(key=lambda sample: sample["timestamp"], reverse=True)
+            # Each worker has given so many, the workers together may have more.
+            most = int(request.query.get("limit", len(samples)))
+            document = {**document, "samples": samples[:most]}
+        return json_response(status, document)
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         """Have a worker answer, a different one each time: the registry is shared, and the bus reaches everywhere."""

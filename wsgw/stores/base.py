@@ -6,7 +6,7 @@ here waits longer than the settings allow, and whatever does not say `async` ret
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from wsgw.definitions.access import ThrottleSettings
@@ -21,6 +21,13 @@ class Throttle(Protocol):
 
         limit: `rate_limit` tokens come back a second, `burst_limit` is the most that a bucket holds.
         Raises StoreUnavailable. Source: developer guide, "Throttle requests to your REST APIs".
+        """
+        ...
+
+    async def take_each(self, wanted: Sequence[tuple[str, ThrottleSettings]]) -> int:
+        """Take one token from each bucket, in order, up to the first that has none; its index, or how many there are.
+
+        What was taken before that one stays taken. Raises StoreUnavailable.
         """
         ...
 
@@ -208,10 +215,12 @@ class Cache(Protocol):
 class Quota(Protocol):
     """Counters over a period, such as the requests of an API key this month. They survive a restart."""
 
-    async def add(self, key: str, period: str, amount: int, expires: float) -> int:
+    async def add(self, key: str, period: str, amount: int, expires: float, *, once: str = "") -> int:
         """Count `amount` more; gives the sum so far over all nodes.
 
         period: the period's own name, such as 2026-11; expires: epoch seconds after which it may be forgotten.
+        once: a name for this very addition. Made again within a day, because nobody knows whether it was made, it
+        counts nothing.
         Raises StoreUnavailable.
         """
         ...

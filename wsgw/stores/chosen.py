@@ -104,6 +104,7 @@ def _in_directory(directory: Path, now: Callable[[], float]) -> Stores:
         registry,
         MemoryThrottle(now),
         quota,
+        # Of one process, and worth nothing after it: a file would make each look-up slower, and save one call each.
         MemoryCache(now),
         documents=SqliteDocuments(database),
         counts=lambda: {
@@ -116,8 +117,8 @@ def _in_directory(directory: Path, now: Callable[[], float]) -> Stores:
 
 
 def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], float]) -> Stores:
-    from wsgw.stores.memory_cache import MemoryCache
     from wsgw.stores.redis.bus import RedisBus
+    from wsgw.stores.redis.cache import RedisCache
     from wsgw.stores.redis.documents import RedisDocuments
     from wsgw.stores.redis.keys import Keys
     from wsgw.stores.redis.link import Link
@@ -177,7 +178,7 @@ def _in_redis(settings: Settings, node: Callable[[], str], now: Callable[[], flo
         registry,
         buckets,
         RedisQuota(requests, keys),
-        MemoryCache(now),
+        RedisCache(requests, keys),
         documents=RedisDocuments(records, keys),
         bus=bus,
         away=away,

@@ -17,7 +17,8 @@ class MemoryQuota:
         self._sums: dict[tuple[str, str], tuple[int, float]] = {}  # (key, period): (sum, expires)
         self._look_at = 1024
 
-    async def add(self, key: str, period: str, amount: int, expires: float) -> int:
+    async def add(self, key: str, period: str, amount: int, expires: float, *, once: str = "") -> int:
+        # `once` is for those who may not have heard the answer: here it is always given.
         if len(self._sums) >= self._look_at:
             now = self._now()
             self._sums = {name: entry for name, entry in self._sums.items() if entry[1] > now}

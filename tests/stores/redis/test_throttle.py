@@ -207,3 +207,28 @@ async def test_a_bucket_that_somebody_else_wrote_holds_no_more_and_lets_nobody_w
             while not await buckets.take("key", limit):
                 await asyncio.sleep(0.01)
         assert not link.refused
+
+
+async def test_several_buckets_are_one_command_and_none_once_the_first_is_known_to_be_empty(redis: RedisServer):
+    async with opened(redis.url) as link:
+        throttle = RedisThrottle(link, KEYS)
+        wanted = [(name, SLOW) for name in ("one", "two", "three", "four")]
+        before = link.commands
+        for _ in range(4):
+            assert await throttle.take_each(wanted) == 4
+        assert link.commands - before == 4
+        # The fourth token was the last, and Redis has said so.
+        assert [await throttle.take_each(wanted) for _ in range(100)] == [0] * 100
+        assert link.commands - before == 4
+
+
+async def test_on_a_cluster_several_buckets_are_asked_in_their_order(redis_cluster: RedisClusterSet):
+    async with opened(redis_cluster.url) as link:
+        throttle = RedisThrottle(link, KEYS)
+        names = [f"bucket {number}" for number in range(6)]
+        wanted = [(name, SLOW) for name in names]
+        assert [await throttle.take_each(wanted) for _ in range(3)] == [6] * 3
+        assert [await throttle.take("bucket 2", SLOW) for _ in range(2)] == [True, False]
+        assert await throttle.take_each(wanted) == 2
+        spent = [[await throttle.take(name, SLOW) for _ in range(2)].count(True) for name in names]
+        assert spent == [0, 0, 0, 1, 1, 1]

@@ -13,7 +13,10 @@ version of the layout: a gateway that lays things out differently uses another, 
 | `{node}:owed` (hash) | connection id → Departure | the node; expires |
 | `throttle:{key}` | when the bucket is full again | expires when it is |
 | `documents:{kind}` (hash), `revision` | what was stored | whoever stored it |
-| `quota:{period}:{key}` | a sum | expires after the period |
+| `quota:{key}:period` | a sum | expires after the period |
+| `once:{key}:name` | that an addition to one of these sums was made | expires |
+| `cache:{group}` | the group's generation | expires with its last entry |
+| `cache:{group}:digest` | a generation, and a value behind it | expires |
 """
 
 from __future__ import annotations
@@ -61,3 +64,13 @@ class Keys:
 
     def quota(self, key: str, period: str) -> str:
         return f"{self._begin}quota:{{{key}}}:{period}"
+
+    def quota_once(self, key: str, name: str) -> str:
+        return f"{self._begin}once:{{{key}}}:{name}"
+
+    def generation(self, group: str) -> str:
+        # Never empty in its braces, which would be no tag: all of a group lies in one slot.
+        return f"{self._begin}{{cache:{group}}}"
+
+    def cached(self, group: str, digest: str) -> str:
+        return f"{self._begin}{{cache:{group}}}:{digest}"

@@ -80,6 +80,11 @@ class Link:
         """How many connections were attempted so far."""
         return self._connector.made
 
+    @property
+    def sharded(self) -> bool:
+        """Keys may lie on several servers, and one script can touch those of one slot only."""
+        return self._cluster
+
     def counts(self) -> dict[str, int]:
         """What happened so far, by metric name."""
         return {

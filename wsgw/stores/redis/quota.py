@@ -15,6 +15,18 @@ local used = redis.call('INCRBY', KEYS[1], ARGV[1])
 redis.call('EXPIREAT', KEYS[1], ARGV[2])
 return used
 """)
+# The second key says that it was made: it lies in the first one's slot.
+_ADD_ONCE = Script("""\
+local used
+if redis.call('SET', KEYS[2], '', 'NX', 'EX', ARGV[3]) then
+    used = redis.call('INCRBY', KEYS[1], ARGV[1])
+else
+    used = tonumber(redis.call('GET', KEYS[1]) or '0')
+end
+redis.call('EXPIREAT', KEYS[1], ARGV[2])
+return used
+""")
+_ONCE_SECONDS = 86_400
 
 
 class RedisQuota:
@@ -24,9 +36,13 @@ class RedisQuota:
         self._link = link
         self._keys = keys
 
-    async def add(self, key: str, period: str, amount: int, expires: float) -> int:
+    async def add(self, key: str, period: str, amount: int, expires: float, *, once: str = "") -> int:
         # Rounded up: what is still to be known must not go a second early.
-        return int(await self._link.run(_ADD, [self._keys.quota(key, period)], [amount, int(-(-expires // 1))]))
+        counter, until = self._keys.quota(key, period), int(-(-expires // 1))
+        if not once:
+            return int(await self._link.run(_ADD, [counter], [amount, until]))
+        keys = [counter, self._keys.quota_once(key, once)]
+        return int(await self._link.run(_ADD_ONCE, keys, [amount, until, _ONCE_SECONDS]))
 
     async def used(self, keys: Iterable[str], period: str) -> dict[str, int]:
         asked = list(keys)

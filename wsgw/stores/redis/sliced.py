@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from wsgw.definitions.access import ThrottleSettings
@@ -69,6 +69,12 @@ class SlicedThrottle:
         waiter = asyncio.get_running_loop().create_future()
         held.waiters.append(waiter)
         return bool(await waiter)
+
+    async def take_each(self, wanted: Sequence[tuple[str, ThrottleSettings]]) -> int:
+        for index, (key, limit) in enumerate(wanted):
+            if not await self.take(key, limit):
+                return index
+        return len(wanted)
 
     def close(self) -> None:
         """Give back what is held; nothing is taken after that."""

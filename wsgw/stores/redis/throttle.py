@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsgw.definitions.access import ThrottleSettings
@@ -28,9 +28,35 @@ class RedisThrottle:
 
     async def take(self, key: str, limit: ThrottleSettings) -> bool:
         asked = self._now()
-        if limit.burst_limit < 1 or self._refusals.hold(key, limit, asked):
+        if self._empty(key, limit, asked):
             return False
         arguments = (repr(float(limit.rate_limit)), limit.burst_limit, 1)
         taken, wait = await self._link.run(BUCKET, (self._keys.throttle(key),), arguments)
         self._refusals.add(key, limit, asked, wait)
         return bool(taken)
+
+    async def take_each(self, wanted: Sequence[tuple[str, ThrottleSettings]]) -> int:
+        if self._link.sharded:
+            # Each bucket may lie on another shard, and the later ones must not be touched if an earlier one refuses.
+            for index, (key, limit) in enumerate(wanted):
+                if not await self.take(key, limit):
+                    return index
+            return len(wanted)
+        asked = self._now()
+        most = next((index for index, one in enumerate(wanted) if self._empty(*one, asked)), len(wanted))
+        if not most:
+            return 0
+        keys: list[str] = []
+        arguments: list[str | int] = []
+        for key, limit in wanted[:most]:
+            keys.append(self._keys.throttle(key))
+            arguments += (repr(float(limit.rate_limit)), limit.burst_limit, 1)
+        found = await self._link.run(BUCKET, keys, arguments)
+        for index, (taken, wait) in enumerate(zip(found[::2], found[1::2], strict=True)):
+            self._refusals.add(*wanted[index], asked, wait)
+            if not taken:
+                return index
+        return most
+
+    def _empty(self, key: str, limit: ThrottleSettings, now: float) -> bool:
+        return limit.burst_limit < 1 or self._refusals.hold(key, limit, now)

@@ -39,7 +39,7 @@ class SqliteQuota(MemoryQuota):
         rows = await self._database.read(lambda database: database.execute(query, (self._now(),)).fetchall())
         self._sums = {(key, period): (used, expires) for key, period, used, expires in rows}
 
-    async def add(self, key: str, period: str, amount: int, expires: float) -> int:
+    async def add(self, key: str, period: str, amount: int, expires: float, *, once: str = "") -> int:
         total = await super().add(key, period, amount, expires)
         self._dirty.add((key, period))
         self._arm()

@@ -1,0 +1,68 @@
+"""Asking an authorizer: what is shared, and what becomes of errors of a call."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from wsgw.authorizers.lambda_verifier import Answered
+from wsgw.errors import (
+    ApiConfigurationError,
+    AuthorizerConfigurationError,
+    AuthorizerFailure,
+    FunctionError,
+    GatewayError,
+    IntegrationFailure,
+    IntegrationTimeout,
+    Unauthorized,
+)
+from wsgw.pipeline.authorizer_calls import call_function, call_python
+
+
+class Connections:
+    """Nobody is connected."""
+
+
+async def test_routes_share_the_threads_of_a_plain_function():
+    names: list[str] = []
+
+    def authorize(event: Any, context: Any) -> Any:
+        names.append(threading.current_thread().name)
+        return {}
+
+    connections: Any = Connections()
+    for call in [call_python(authorize, connections, 5) for _ in range(5)]:
+        await call({}, "id", Answered())
+    assert len(set(names)) == 1
+
+
+def told(message: str) -> FunctionError:
+    error = FunctionError(detail="function error: Error")
+    error.function_message = message
+    return error
+
+
+MEANINGS = [
+    pytest.param(told("Unauthorized"), Unauthorized, id="the function says Unauthorized"),
+    pytest.param(told("unauthorized"), AuthorizerFailure, id="the function says something else"),
+    pytest.param(told(""), AuthorizerFailure, id="the function says nothing"),
+    pytest.param(IntegrationTimeout(), AuthorizerFailure, id="timeout"),
+    pytest.param(IntegrationFailure(detail="dns_failure"), AuthorizerFailure, id="not reachable"),
+    pytest.param(GatewayError(detail="AccessDeniedException"), AuthorizerConfigurationError, id="no permission"),
+    pytest.param(ApiConfigurationError(detail="url"), AuthorizerConfigurationError, id="an address that is none"),
+]
+
+
+@pytest.mark.parametrize(("raised", "meaning"), MEANINGS)
+async def test_what_an_error_of_a_call_means(raised: GatewayError, meaning: type[GatewayError]):
+    class Clients:
+        async def invoke(self, function: str, payload: bytes, timeout: float, heard: Any) -> bytes:
+            raise raised
+
+    clients: Any = Clients()
+    with pytest.raises(GatewayError) as got:
+        await call_function(clients, "auth", 1)({}, "id", Answered())
+    assert type(got.value) is meaning
+    assert "Unauthorized" not in got.value.detail

@@ -1,0 +1,36 @@
+"""`GET /webacls/{api}/{stage}/samples?rule&limit`: requests that the rules of a stage's web ACL have matched."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from wsgw.control.guard import json_response
+from wsgw.live.stages import Stages
+
+_PAGE = 500
+
+
+class WebAclEndpoint:
+    """Answers for the stages that are served now."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/webacls/{api}/{stage}/samples", self.samples)
+
+    async def samples(self, request: web.Request) -> web.StreamResponse:
+        """The latest first, of this process. Query: rule (all of them), limit (≤ 500)."""
+        try:
+            limit = min(int(request.query.get("limit", _PAGE)), _PAGE)
+        except ValueError:
+            return json_response(400, {"message": "limit: expected a whole number"})
+        if limit < 1:
+            return json_response(400, {"message": "limit: expected at least 1"})
+        key = (request.match_info["api"], request.match_info["stage"])
+        live = next((slot.live for name, slot in self._stages.slots() if name == key), None)
+        firewall = None if live is None else live.firewall
+        if firewall is None:
+            return json_response(404, {"message": "No such stage, or it has no web ACL"})
+        samples = firewall.samples(request.query.get("rule", ""))[:limit]
+        return json_response(200, {"webAcl": firewall.name, "arn": firewall.arn, "samples": samples})

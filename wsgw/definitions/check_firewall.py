@@ -1,0 +1,16 @@
+"""What is wrong with a stage's web ACL. Whether patterns compile and files are there, a deployment finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wsgw.definitions.finding import Finding, Path, error, warning
+from wsgw.definitions.firewall import WebAcl
+
+
+def check_firewall(path: Path, acl: WebAcl) -> Iterator[Finding]:
+    """Findings of `acl`, which stands at `path`."""
+    for problem in acl.problems:
+        yield error((*path, *problem.path), problem.message, problem.remedy)
+    if not acl.problems and not acl.rules and acl.default_action == "ALLOW":
+        yield warning(path, "a web ACL without rules lets everything through", "add rules, or remove it")

@@ -1,0 +1,114 @@
+"""What keeps a WebSocket stage's authorization true, made ready: tickets, tokens that end, another token in band."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.route import Route
+from wsgw.errors import DefinitionError
+from wsgw.invocation import Headers
+from wsgw.live.guard_authorizer import authorizer_steps
+from wsgw.live.guard_policy import permit_steps
+from wsgw.live.parts import Parts
+from wsgw.live.route_steps import live_route
+from wsgw.live.route_table import LiveRoute, LiveSocketStage
+from wsgw.pipeline.credentials import hide_token, refuse_revoked, without_ticket
+from wsgw.pipeline.run import Step
+
+#: `route.request.header.NAME`, and as HTTP APIs and REST APIs write it.
+_SOURCE = re.compile(r"(?:route\.|method\.|\$)?(?:request)\.(header|querystring)\.(.+)")
+
+
+def known_callers(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
+    """Who is calling and whether they may, of any route: nobody of whom it was revoked. Raises ValueError."""
+    steps = authorizer_steps(api, stage, route, parts)
+    if steps:
+        steps.append(refuse_revoked(parts.access.revoked))
+    steps += permit_steps(api, stage, route, parts)
+    if api.protocol != "WEBSOCKET" or route.key != "$connect":
+        return steps
+    if stage.tokens.ticket:
+        # Its handshake has looked whether who shows a ticket was revoked.
+        steps = [without_ticket(steps)] if steps else []
+    return [*steps, hide_token] if steps else []
+
+
+class Reauthorization(NamedTuple):
+    """How another token of an open connection is looked at: by the steps that know callers of `$connect`.
+
+    `header` or `parameter` names the place that the authorizer looks for it in; the other one is "".
+    """
+
+    route: LiveRoute
+    header: str
+    parameter: str
+
+    def headers(self, token: str) -> Headers:
+        if not self.header:
+            return []
+        return [(self.header, f"Bearer {token}" if self.header.lower() == "authorization" else token)]
+
+    def query(self, token: str) -> Headers:
+        return [(self.parameter, token)] if self.parameter else []
+
+
+def keep_true(live: LiveSocketStage, api: Api, stage: Stage, parts: Parts) -> None:
+    """Fill in what `live` has of it. Raises DefinitionError."""
+    places = stage.tokens
+    live.tokens = places if places.subprotocol or places.query or places.cookie or places.ticket else None
+    live.token_expiry = stage.token_expiry
+    live.reauthorization = None
+    connect = api.routes.get("$connect")
+    guarded = connect is not None and connect.authorization_type != "NONE"
+    live.ticket_wanted = bool(places.ticket) and not guarded
+    if connect is not None and guarded:
+        _check_places(api, stage, connect)
+    if stage.token_expiry == "IGNORE":
+        return
+    where = f"apis.{api.id}.stages.{stage.name}.tokenExpiry"
+    if not guarded and not places.ticket:
+        message = f"{stage.token_expiry} needs an authorizer on $connect, or tickets: nothing else says when it ends"
+        raise DefinitionError([f"{where}: {message}"])
+    if stage.token_expiry == "REFRESH" and connect is not None and guarded:
+        try:
+            live.reauthorization = _reauthorization(api, stage, connect, parts)
+        except ValueError as error:
+            raise DefinitionError([f"{where}: {error}"]) from error
+
+
+def _check_places(api: Api, stage: Stage, connect: Route) -> None:
+    """A parameter that is taken away before the authorizer looks for it would let nobody in."""
+    authorizer = api.authorizers.get(connect.authorizer or "")
+    taken = {name for name in (stage.tokens.query, stage.tokens.ticket) if name}
+    for source in authorizer.identity_sources if authorizer is not None else ():
+        match = _SOURCE.fullmatch(source)
+        if match is not None and match[1] == "querystring" and match[2] in taken:
+            remedy = "the authorizer finds it in route.request.header.Authorization"
+            where = f"apis.{api.id}.stages.{stage.name}.tokens"
+            raise DefinitionError(
+                [f"{where}: {match[2]} is taken out of the query: {remedy}, name that in identitySource"]
+            )
+
+
+def _reauthorization(api: Api, stage: Stage, connect: Route, parts: Parts) -> Reauthorization:
+    """Raises ValueError where another token could not be shown to the authorizer, DefinitionError as `$connect`."""
+    authorizer = api.authorizers.get(connect.authorizer or "")
+    if connect.authorization_type == "AWS_IAM" or authorizer is None:
+        raise ValueError("REFRESH needs an authorizer of tokens on $connect; use CLOSE")
+    sources = [match.groups() for source in authorizer.identity_sources if (match := _SOURCE.fullmatch(source))]
+    if not authorizer.identity_sources:
+        sources = [("header", "Authorization")]
+    if len(sources) != 1:
+        count = "none" if not sources else "several"
+        message = f"REFRESH needs one place of the request that a token stands in; {authorizer.id} has {count}"
+        raise ValueError(f"{message}: leave one in identitySource, or use CLOSE")
+
+    def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:
+        steps = authorizer_steps(api, stage, route, parts)
+        return (*steps, refuse_revoked(parts.access.revoked), *permit_steps(api, stage, route, parts))
+
+    ((place, name),) = sources
+    route = live_route(api, stage, connect, parts, steps_for)
+    return Reauthorization(route, name if place == "header" else "", name if place == "querystring" else "")

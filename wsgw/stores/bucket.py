@@ -1,0 +1,27 @@
+"""One token bucket of this process: what MemoryThrottle keeps by key, and what belongs to one connection."""
+
+from __future__ import annotations
+
+from wsgw.definitions.access import ThrottleSettings
+
+
+class Bucket:
+    """One token bucket, full when it is made. Times are seconds of a clock that never goes back."""
+
+    __slots__ = ("as_of", "full_at", "tokens")
+
+    def __init__(self, limit: ThrottleSettings, now: float) -> None:
+        self.tokens = float(limit.burst_limit)
+        self.as_of = self.full_at = now
+
+    def take(self, limit: ThrottleSettings, now: float) -> bool:
+        """Take one token; False if there is none left."""
+        burst = limit.burst_limit
+        tokens = min(burst, self.tokens + (now - self.as_of) * limit.rate_limit)
+        allowed = tokens >= 1
+        if allowed:
+            tokens -= 1
+        self.tokens = tokens
+        self.as_of = now
+        self.full_at = now + (burst - tokens) / limit.rate_limit if limit.rate_limit > 0 else float("inf")
+        return allowed
