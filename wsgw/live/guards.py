@@ -34,20 +34,19 @@ def guards(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
         return []
     early, late = early_throttles(api, stage), late_throttles(api, stage, route)
     limits = route_throttles(api, stage, route, parts)
-    if api.protocol == "REST":
-        steps = throttled(parts, early)
-        steps += policy_steps(api, stage, route, parts)
-        steps += known_callers(api, stage, route, parts)
-        steps += key_steps(api, stage, route, parts)
-        return [*steps, *throttled(parts, [*late, *limits])]
     if api.protocol == "WEBSOCKET" and route.key != "$connect":
         steps = connection_throttles(stage, route, parts)
         return [*steps, *throttled(parts, [*early, *late, *limits]), *message_steps(api, stage, route, parts)]
-    # Of HTTP APIs the service does not say which comes first. A bucket is cheaper than an authorizer.
-    steps = throttled(parts, [*early, *limits])
+    if api.protocol == "HTTP":
+        # Of HTTP APIs the service does not say which comes first. A bucket is cheaper than an authorizer.
+        steps = throttled(parts, [*early, *limits])
+        return [*steps, *known_callers(api, stage, route, parts), *throttled(parts, late)]
+    steps = throttled(parts, early)
+    if api.protocol == "REST":
+        steps += policy_steps(api, stage, route, parts)
     steps += known_callers(api, stage, route, parts)
     steps += key_steps(api, stage, route, parts)
-    return [*steps, *throttled(parts, late)]
+    return [*steps, *throttled(parts, [*late, *limits])]
 
 
 def _refuse_unenforceable(api: Api, route: Route) -> None:

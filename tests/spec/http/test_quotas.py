@@ -56,10 +56,15 @@ def route_of(**members: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("kind", ["AWS_IAM", "CUSTOM", "JWT"])
-def test_a_guard_is_known_and_not_served_yet(kind: str):
-    """authorizationType NONE, AWS_IAM, CUSTOM, JWT: never open for want of an authorizer."""
-    assert check(freeze(route_of(authorizationType="NONE"))) == []
+@pytest.mark.parametrize("kind", ["NONE", "AWS_IAM"])
+def test_a_guard_that_needs_no_authorizer_is_served(kind: str):
+    """authorizationType NONE, AWS_IAM"""
+    assert check(freeze(route_of(authorizationType=kind))) == []
+
+
+@pytest.mark.parametrize("kind", ["CUSTOM", "JWT", "COGNITO_USER_POOLS"])
+def test_a_guard_without_an_authorizer_is_refused(kind: str):
+    """authorizationType CUSTOM, JWT: never open for want of an authorizer; COGNITO_USER_POOLS is a REST API's."""
     assert [finding.severity for finding in check(freeze(route_of(authorizationType=kind)))] == ["error"]
 
 
