@@ -91,13 +91,13 @@ ORDERS = [
         ["source", "who", "keys", "principal route account"],
         id="rest: plan, then method, then account",
     ),
-    pytest.param("HTTP", "GET /", ALL, ["source route account", "who", "keys", "principal"], id="http"),
+    pytest.param("HTTP", "GET /", ALL, ["source route account", "who", "principal"], id="http"),
     pytest.param(
         "WEBSOCKET",
         "$connect",
         ALL,
-        ["source route account", "who", "keys", "principal"],
-        id="handshake",
+        ["source", "who", "keys", "principal route account"],
+        id="handshake: as rest",
     ),
     pytest.param(
         "WEBSOCKET",
@@ -118,7 +118,7 @@ ORDERS = [
         "WEBSOCKET",
         "$connect",
         CallerThrottles(connection=SOME),
-        ["route account", "who", "keys"],
+        ["who", "keys", "route account"],
         id="a handshake has no connection yet",
     ),
 ]

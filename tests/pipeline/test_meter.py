@@ -234,10 +234,10 @@ async def test_a_key_may_be_in_one_plan_for_each_stage(gateway: TestGateway):
 class _Away:
     """A store that does not answer."""
 
-    async def take(self, *_: Any, **__: Any) -> Any:
+    async def take_each(self, *_: Any, **__: Any) -> Any:
         raise StoreUnavailable("Redis is away")
 
-    add = used = take
+    add = used = take_each
 
 
 @pytest.mark.parametrize("part", ["quota", "throttle"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from wsgw.definitions.access import ThrottleSettings
+from wsgw.definitions.access import ThrottleSettings, in_force
 from wsgw.definitions.usage import ApiKey, QuotaSettings, UsagePlan
 from wsgw.invocation import CallerKey
 
@@ -82,18 +82,9 @@ def _allowances(plan: UsagePlan) -> dict[Where, Allowance]:
     return {
         (stage.api_id, stage.stage): Allowance(
             plan.id,
-            _limit(plan.throttle),
-            {key: limit for key, settings in stage.throttle.items() if (limit := _limit(settings))},
+            in_force(plan.throttle),
+            {key: limit for key, settings in stage.throttle.items() if (limit := in_force(settings))},
             plan.quota,
         )
         for stage in plan.stages
     }
-
-
-def _limit(settings: ThrottleSettings | None) -> ThrottleSettings | None:
-    """As a bucket takes it: -1 is no limit, and a rate or a burst of 0 lets nobody pass."""
-    if settings is None or min(settings.rate_limit, settings.burst_limit) < 0:
-        return None
-    if not settings.rate_limit or not settings.burst_limit:
-        return ThrottleSettings(rate_limit=0, burst_limit=0)
-    return settings

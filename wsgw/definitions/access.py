@@ -15,6 +15,19 @@ class ThrottleSettings(msgspec.Struct, frozen=True, kw_only=True):
     burst_limit: int
 
 
+def in_force(limit: ThrottleSettings | None) -> ThrottleSettings | None:
+    """What `limit` of a definition means to a bucket: -1 in it is no limit (None), 0 lets nobody through.
+
+    Source: service model, MethodSetting; what 0 and -1 do is not written down there.
+    """
+    if limit is None or min(limit.rate_limit, limit.burst_limit) < 0:
+        return None
+    if not limit.rate_limit or not limit.burst_limit:
+        # Whatever the other number would let a bucket hold.
+        return ThrottleSettings(rate_limit=0, burst_limit=0)
+    return limit
+
+
 #: The principal of a key that names none: whoever serves it takes it for the root of its own account.
 NOBODY_IN_PARTICULAR: Final = "arn:aws:iam::000000000000:root"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wsgw.definitions.access import in_force
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.check_throttles import unenforceable
 from wsgw.definitions.route import Route
@@ -17,7 +18,6 @@ from wsgw.pipeline.run import Step
 from wsgw.pipeline.throttle import (
     ACCOUNT_KEY,
     Level,
-    in_force,
     limit_of,
     principal_key,
     source_key,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from wsgw.authorizers.access import Access
 from wsgw.authorizers.key_ring import Allowance, Where
+from wsgw.definitions.access import ThrottleSettings
 from wsgw.errors import InvalidApiKey, QuotaExceeded, StoreUnavailable, Throttled
 from wsgw.invocation import HttpInvocation, Invocation
 from wsgw.observe.metrics import count
@@ -53,12 +54,14 @@ def meter(access: Access, source: KeySource, where: Where, route_key: str) -> St
 async def _limits(access: Access, allowance: Allowance, key_id: str, where: Where, route_key: str) -> None:
     """Raises Throttled, QuotaExceeded and StoreUnavailable."""
     of_key = f"plan/{allowance.plan}/{key_id}"
+    wanted: list[tuple[str, ThrottleSettings]] = []
     if allowance.methods and (limit := allowance.methods.get(route_key)) is not None:
         api_id, stage = where
-        if not await access.buckets.take(f"{of_key}/{api_id}/{stage}/{route_key}", limit):
-            raise Throttled
-    if allowance.throttle is not None and not await access.buckets.take(of_key, allowance.throttle):
-        raise Throttled
+        wanted.append((f"{of_key}/{api_id}/{stage}/{route_key}", limit))
+    if allowance.throttle is not None:
+        wanted.append((of_key, allowance.throttle))
+    if wanted and await access.buckets.take_each(wanted) < len(wanted):
+        raise Throttled(detail="usage_plan_throttle")
     if allowance.quota is not None and not await access.usage.spend(key_id, allowance.plan, allowance.quota):
         raise QuotaExceeded
 

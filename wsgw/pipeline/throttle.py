@@ -41,19 +41,6 @@ def limit_of(rate: float, burst: int) -> ThrottleSettings | None:
     return ThrottleSettings(rate_limit=rate, burst_limit=max(1, burst)) if rate else None
 
 
-def in_force(limit: ThrottleSettings | None) -> ThrottleSettings | None:
-    """What `limit` of a definition means: -1 in it is no limit (None), 0 lets nobody through.
-
-    Source: service model, MethodSetting; what 0 and -1 do is not written down there.
-    """
-    if limit is None or min(limit.rate_limit, limit.burst_limit) < 0:
-        return None
-    if not limit.rate_limit or not limit.burst_limit:
-        # Whatever the other number would let a bucket hold.
-        return ThrottleSettings(rate_limit=0, burst_limit=0)
-    return limit
-
-
 async def allowed(buckets: Throttle, key: str, limit: ThrottleSettings) -> bool:
     """Whether the bucket `key` lets one more through; yes where its store is away."""
     try:

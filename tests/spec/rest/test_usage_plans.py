@@ -236,10 +236,10 @@ async def test_an_overrun_is_429(gateway: TestGateway, of: UsagePlan, answer: An
 class _Away:
     """A store that does not answer."""
 
-    async def take(self, *_: Any, **__: Any) -> Any:
+    async def take_each(self, *_: Any, **__: Any) -> Any:
         raise StoreUnavailable("Redis is away")
 
-    add = used = take
+    add = used = take_each
 
 
 async def test_a_throttle_that_cannot_be_evaluated_lets_pass_and_that_is_logged(
