@@ -16,10 +16,10 @@ from aiohttp import web
 
 from wsgw import ids
 from wsgw.authorizers.access import Access
-from wsgw.authorizers.iam import USED, UsedSignatures
 from wsgw.authorizers.management import ManagementGuard, is_loopback
 from wsgw.authorizers.policy import PolicyError
 from wsgw.authorizers.results_cache import results_of
+from wsgw.authorizers.used_signatures import USED, UsedSignatures
 from wsgw.control.endpoint import ControlEndpoint
 from wsgw.definitions.access import NOBODY_IN_PARTICULAR, AccessKey
 from wsgw.definitions.api import Api, DomainName

@@ -13,7 +13,7 @@ from wsgw.authorizers import iam_verifier
 from wsgw.authorizers.access import Access
 from wsgw.authorizers.iam import SignedRequest
 from wsgw.authorizers.iam_verifier import IamVerifier
-from wsgw.errors import InvalidSignature, MissingAuthenticationToken, UnrecognizedClient
+from wsgw.errors import GatewayError, InvalidSignature, MissingAuthenticationToken, UnrecognizedClient
 from wsgw.header_fields import HeaderFields
 from wsgw.invocation import Caller, ConnectionFacts, HttpInvocation, Invocation
 
@@ -70,6 +70,23 @@ async def test_logs_learn_what_became_of_a_signature(access: Access):
         await verifier.verify(bad)
     assert bad.authorization is not None
     assert (bad.authorization.status, bad.authorization.error) == (403, refusal.value.message)
+
+
+WHY = {
+    "access_key_unknown": [],
+    "session_token_wrong_or_missing access_key=AKIDEXAMPLE": [{"session_token": "another"}],
+    "signature_does_not_match access_key=AKIDEXAMPLE": [{"secret": "another"}],
+    "access_key_expired access_key=AKIDEXAMPLE": [{"expires": NOW - 1}],
+}
+
+
+@pytest.mark.parametrize(("why", "keys"), WHY.items(), ids=WHY.keys())
+async def test_operators_read_why_a_signature_was_refused(access: Access, why: str, keys: list[dict[str, Any]]):
+    access.admit([msgspec.structs.replace(WITH_POLICY, **members) for members in keys])
+    with pytest.raises(GatewayError) as refused:
+        await IamVerifier(access, region="us-east-1").verify(invocation(sign()))
+    assert refused.value.detail == why
+    assert "AKIDEXAMPLE" not in refused.value.message
 
 
 async def test_another_method_than_the_signed_one_must_be_signed_for(access: Access):

@@ -413,6 +413,18 @@ async def test_secrets_stay_out_of_answers_and_logs(
     assert token.split(".")[1] not in said
 
 
+async def test_the_gateways_own_log_says_why_a_token_was_refused(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    await site.ask(None)
+    await site.ask(site.issuer.token(aud="x"))
+    await site.ask(site.issuer.token(scope="other"), "/read")
+    for why in (
+        "UNAUTHORIZED: no token api=app",
+        "UNAUTHORIZED: the token does not have a valid audience api=app",
+        "ACCESS_DENIED: the token has none of the route's scopes api=app",
+    ):
+        assert why in caplog.text
+
+
 async def test_logs_say_who_called_and_why_somebody_was_refused(
     make_gateway: MakeGateway, issuer: TokenIssuer, tmp_path: Path
 ) -> None:

@@ -106,6 +106,19 @@ async def test_what_another_node_has_found_is_taken_from_the_store(store: Memory
     assert here.kept(KEY) is None
 
 
+async def test_a_result_that_cannot_be_shared_is_good_for_this_node(store: MemoryCache, time: Time):
+    deep: Any = "unread"
+    for _ in range(300):
+        deep = [deep]
+    here, there, authorizer = ResultsCache(store, "g", time), ResultsCache(store, "g", time), Authorizer()
+    authorizer.result = {**POLICY, "unread": deep}
+    verdict, _ = await here.found(KEY, 60, read, authorizer)
+    assert verdict is not None
+    assert here.kept(KEY) is verdict
+    await there.found(KEY, 60, read, authorizer)
+    assert authorizer.calls == 2
+
+
 async def test_a_waiter_that_goes_away_breaks_nobody_else(kept: ResultsCache):
     authorizer = Authorizer()
     authorizer.gate.clear()
@@ -237,7 +250,7 @@ async def test_the_oldest_make_room(kept: ResultsCache, monkeypatch: pytest.Monk
 
 
 async def test_large_results_make_room_by_their_size(kept: ResultsCache, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(results_cache, "MOST_BYTES", 1_500)
+    monkeypatch.setattr(results_cache, "MOST_BYTES", 6_000)
     keys = [bytes([at]) * 32 for at in range(3)]
     for key in keys:
         await kept.found(key, 60, read, Authorizer())

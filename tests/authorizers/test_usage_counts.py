@@ -204,6 +204,18 @@ async def test_a_handful_whose_answer_was_lost_counts_once(counts: UsageCounts, 
     assert await days_used(store) == [2]
 
 
+async def test_of_several_who_flush_at_once_none_loses_what_another_has_not_written(
+    counts: UsageCounts, store: LossyQuota
+):
+    counts.count("one", GOLD)
+    first = asyncio.create_task(counts.flush())
+    await asyncio.sleep(0)  # the first is at the store
+    counts.count("two", GOLD)
+    await asyncio.gather(first, counts.flush(), counts.flush())
+    assert (await days_used(store, ["one", "two"]), counts.unwritten) == ([1, 1], 0)
+    await counts.close()
+
+
 async def test_what_cannot_be_written_at_the_end_is_said(
     counts: UsageCounts, store: LossyQuota, caplog: pytest.LogCaptureFixture
 ):

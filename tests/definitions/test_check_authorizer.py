@@ -127,7 +127,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "error: uri: it says what is asked about callers, and is missing (add it, as lambda:NAME, https://HOST/PATH or "
         "python:MODULE:FUNCTION)",
     ),
-    ("REST", {**TOKEN, "uri": "lambda:a b"}, "error: uri: not a Lambda function (write lambda:NAME, or its ARN)"),
+    (
+        "REST",
+        {**TOKEN, "uri": "lambda:a b"},
+        "error: uri: not a Lambda function (write lambda:NAME or its ARN, https://HOST/PATH or python:MODULE:FUNCTION)",
+    ),
     (
         "REST",
         {**TOKEN, "uri": "python:auth"},

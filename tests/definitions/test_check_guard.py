@@ -188,12 +188,11 @@ def test_what_becomes_of_tokens_needs_somebody_who_looks_at_them(member, value):
     assert check_api("WEBSOCKET", {"$connect": "http://h"}, stages={"prod": {"tokens": {"ticket": "t"}}}) == []
 
 
-def test_a_cookie_needs_the_origins_that_may_use_it():
+@pytest.mark.parametrize("origins", [{}, {"allowedOrigins": ["https://example.com"]}], ids=["own", "listed"])
+def test_a_cookie_needs_no_list_of_origins(origins):
+    """Without one, the edge lets in pages of the gateway's own address alone."""
     guard = {"integration": "http://h", "authorizer": "own"}
-    stage: dict[str, Any] = {"tokens": {"cookie": "session"}}
-    (found,) = check_api("WEBSOCKET", {"$connect": guard}, stages={"prod": stage})
-    assert (found.severity, found.path[-2:]) == ("error", ("tokens", "cookie"))
-    stage["allowedOrigins"] = ["https://example.com"]
+    stage = {"tokens": {"cookie": "session"}, **origins}
     assert check_api("WEBSOCKET", {"$connect": guard}, stages={"prod": stage}) == []
 
 
@@ -227,3 +226,9 @@ def test_a_route_whose_keys_nobody_has_is_warned_of(tmp_path: Path):
     assert len(warned(usagePlans={"p": {**plan, "keys": []}})) == 2
     api["stages"] = {"prod": None}
     assert warned(apiKeys=keys, usagePlans={"p": plan}) == []
+
+
+def test_a_scope_that_no_token_can_have_is_none():
+    for protocol, name in (("HTTP", "login"), ("REST", "pool")):
+        (one,) = guarded(protocol, authorizer=name, authorizationScopes=["a", "b c"])
+        assert one.startswith("error: authorizationScopes[1]: a scope has no spaces, quotes or backslashes")

@@ -154,6 +154,10 @@ async def test_what_is_revoked_can_be_read_and_lifted(gateway: TestGateway):
         ({"principalId": 7}, "principalId: expected a text"),
         ({"principalId": "a", "until": "tomorrow"}, "until: expected seconds"),
         ({"principalId": "a", "until": True}, "until: expected seconds"),
+        ({"principalId": "a", "until": 10**400}, "until: expected seconds"),
+        ({"principalId": "a", "until": 1e12}, "until: expected seconds"),
+        ({"principalId": "a", "until": 1_000_000_000}, "until: it has passed"),
+        ({"principalId": "a", "until": 0}, "until: it has passed"),
         ({"principalId": "a", "for": 7}, "for: there is no such member"),
     ],
 )
@@ -222,6 +226,22 @@ async def test_looking_at_many_connections_does_not_hold_the_loop(gateway: TestG
             node._connections.pop(one.id)
     node._closing.clear()
     assert await is_open(client)
+
+
+async def test_however_many_principals_were_ended_a_connection_is_looked_at_as_quickly(gateway: TestGateway):
+    """Backends end a user's connections whenever one signs out."""
+    serve(gateway)
+    await gateway.connect("/prod?token=good")
+    (real,) = gateway.connections
+    authority = gateway.app.authority
+    for number in range(2_000):
+        await authority.end_principal(f"signed-out-{number}")
+    made = [Connection(gateway.app.node, real.slot, f"made-up-{number}") for number in range(5_000)]
+    for number, one in enumerate(made):
+        one.principal = Principal(f"p{number}", {})
+    began = time.thread_time()
+    assert not any(map(authority.verdict, made))
+    assert time.thread_time() - began < 0.25 * SLOWER
 
 
 # ---- keys

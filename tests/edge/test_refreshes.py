@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import MakeGateway
 from tests.harness.gateway import TestGateway, route
-from tests.harness.raw_websocket import RawWebSocket
+from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
 from tests.harness.staying import CALLED, CONNECT, ROUTES, WHO, Authority, allowed, guarded, serve, ticket_for, who
 from tests.harness.token_issuer import TokenIssuer
 from tests.harness.until import until
@@ -331,7 +331,7 @@ async def test_the_last_event_says_what_the_other_token_said_also_where_it_is_re
 
 @pytest.mark.parametrize("what", ["CLOSE", "REFRESH"])
 async def test_nothing_says_when_a_token_ends_without_an_authorizer(gateway: TestGateway, what: str):
-    with pytest.raises(DefinitionError, match=r"tokenExpiry: .* needs an authorizer on \$connect, or tickets"):
+    with pytest.raises(DefinitionError, match=r"tokenExpiry: \$connect has no authorization and the stage no tickets"):
         serve(gateway, *ROUTES[1:], tokens=TokenPlaces(), token_expiry=what)
 
 
@@ -385,3 +385,33 @@ async def test_a_jwt_is_refreshed_by_the_same_subjects_next_one(gateway: TestGat
     gateway.advance(60)
     await first.send_json({"action": "ping"})
     assert await first.receive_json() == {"pong": True}
+
+
+async def test_a_token_without_a_subject_is_not_taken_for_that_of_another(gateway: TestGateway, issuer: TokenIssuer):
+    """Two tokens of nobody in particular need not be of the same."""
+    jwt = Authorizer(
+        id="who",
+        name="who",
+        type="JWT",
+        issuer=issuer.url,
+        audience=("app",),
+        identity_sources=("route.request.header.Authorization",),
+    )
+    connect = msgspec.structs.replace(CONNECT, authorization_type="JWT")
+    api = guarded(connect, *ROUTES[1:], tokens=TOKENS, token_expiry="REFRESH")
+    gateway.deploy(msgspec.structs.replace(api, authorizers={"who": jwt}), handlers=Authority().handlers)
+    now = int(gateway.clock.wall_ms() / 1000)
+    client = await gateway.connect(f"/prod?token={issuer.token(sub=None, client_id='one', exp=now + 100)}")
+    gateway.advance(50)
+    await client.receive_json()
+    await answer(client, issuer.token(sub=None, client_id="two", exp=now + 400))
+    assert await client.receive_close() == (4401, "Token refused")
+
+
+@pytest.mark.parametrize("end", [1e15, 1e300, -1e300])
+async def test_an_end_that_is_no_time_is_no_result_of_an_authorizer(gateway: TestGateway, end: float):
+    """Clients are told when their token ends, and such a number has no JSON."""
+    one = Ending(gateway, "REFRESH")
+    one.authority.tokens["good"] = allowed("ada", expiresAt=end)
+    with pytest.raises(HandshakeRefused, match="500"):
+        await one.connect()

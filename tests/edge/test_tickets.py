@@ -133,6 +133,7 @@ async def test_who_reads_the_store_learns_no_ticket():
         pytest.param(b'{"principalId":"a","context":{"x":{}}}', "context", id="context-object"),
         pytest.param(b'{"principalId":"a","context":{"x":null}}', "context", id="context-null"),
         pytest.param(b'{"principalId":"a","expiresAt":1}', "expiresAt", id="principal-over"),
+        pytest.param(b'{"principalId":"a","expiresAt":1e300}', "expiresAt", id="principal-beyond-time"),
         pytest.param(b'{"principalId":"a","expires":1}', "expires", id="unknown-member"),
         pytest.param(
             json.dumps({"principalId": "a", "context": {"x": "y" * 9_000}}).encode(), "8192", id="context-large"
@@ -193,6 +194,19 @@ async def test_a_ticket_is_good_once(gateway: TestGateway):
     response = await refused(gateway, f"/prod?ticket={ticket}")
     assert response.status == 401
     assert response.body.startswith(b'{"message": "Unauthorized"')
+
+
+async def test_of_a_hundred_handshakes_with_one_ticket_one_gets_in(gateway: TestGateway):
+    """S-16: at once, over sockets."""
+    authority = serve(gateway)
+    ticket = await ticket_for(gateway, "grace")
+    outcomes = await asyncio.gather(
+        *(gateway.connect(f"/prod?ticket={ticket}") for _ in range(100)), return_exceptions=True
+    )
+    refusals = [one for one in outcomes if isinstance(one, HandshakeRefused)]
+    assert len(refusals) == 99
+    assert {one.response.status for one in refusals} == {401}
+    assert len(authority.events) == len(gateway.connections) == 1
 
 
 async def test_a_ticket_is_of_one_api_and_stage(gateway: TestGateway):

@@ -124,6 +124,22 @@ async def test_a_preflight_is_looked_at_too(gateway: TestGateway, session: aioht
         assert refused.status == 403
 
 
+async def test_where_a_rule_fails_nobody_passes_and_everybody_is_answered(
+    gateway: TestGateway, monkeypatch: pytest.MonkeyPatch
+):
+    def damaged(address: str) -> str:
+        raise RuntimeError("the data section is corrupt")
+
+    monkeypatch.setattr("wsgw.firewall.firewalls.countries", lambda file: damaged)
+    acl = blocking({"GeoMatchStatement": {"CountryCodes": ["DE"]}})
+    gateway.serve(route("send", mock("sent")), stage=Stage(name="prod", web_acl=acl))
+    with pytest.raises(HandshakeRefused) as caught:
+        await gateway.connect()
+    assert caught.value.response.status == 500
+    gateway.deploy(rest(acl))
+    assert (await ask(gateway, "GET", "/a")).status == 500
+
+
 async def test_a_handshake_is_refused_with_the_uniform_error(gateway: TestGateway, backend: Backend):
     acl = blocking(contains("curl", {"SingleHeader": {"Name": "user-agent"}}))
     connect, send = route("$connect", http(backend.url)), route("send", mock('{"a": 1}'), two_way=True)

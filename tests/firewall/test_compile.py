@@ -10,7 +10,7 @@ from tests.firewall.web_acls import blocking, contains, is_blocked, ready, rule,
 from tests.mapping.request_samples import request
 from wsgw.definitions.firewall import CustomResponse
 from wsgw.definitions.freeze_firewall import web_acl_of
-from wsgw.errors import WafFiltered
+from wsgw.errors import GatewayError, WafFiltered
 from wsgw.firewall.compile import proved
 from wsgw.firewall.firewalls import Firewalls
 
@@ -52,6 +52,18 @@ def test_the_invocation_learns_what_was_decided(query: str, action: str):
     made = request(raw_query=query)
     is_blocked(ready(acl), made)
     assert made.waf_action == action
+
+
+def test_a_rule_that_fails_lets_nobody_pass():
+    """A file of countries may be damaged where nobody has looked before."""
+
+    def damaged(address: str) -> str:
+        raise RuntimeError("the data section is corrupt")
+
+    failing = rule("it", {"GeoMatchStatement": {"CountryCodes": ["DE"]}})
+    with pytest.raises(GatewayError) as caught:
+        ready(web_acl(failing), countries=damaged)(request())
+    assert (caught.value.status, caught.value.detail) == (500, "web ACL: unexpected RuntimeError")
 
 
 def test_a_refusal_names_its_rule_to_the_operator_alone():

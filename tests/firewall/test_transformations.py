@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.harness.pace import SLOWER
 from wsgw.definitions.firewall_fields import TRANSFORMATIONS as DECLARED
 from wsgw.firewall.transformations import TRANSFORMATIONS, transformation
 
@@ -34,6 +36,8 @@ ROWS = [
     ("HEX_DECODE", b"3c7", b"3c7"),
     ("HTML_ENTITY_DECODE", b"&lt;a&gt;&quot;&amp;&#60;&#x3c;&nbsp;", b'<a>"&<<\xa0'),
     ("HTML_ENTITY_DECODE", b"&lt no semicolon", b"< no semicolon"),
+    ("HTML_ENTITY_DECODE", b"&#" + b"0" * 5_000 + b"60;a", b"<a"),
+    ("HTML_ENTITY_DECODE", b"&#" + b"9" * 5_000 + b";a", "\ufffda".encode()),
     ("JS_DECODE", rb"\u003cscript\x3e\74\n\"", b'<script><\n"'),
     ("JS_DECODE", rb"\uff1cscript", b"<script"),
     ("LOWERCASE", b"UNION SeLeCt", b"union select"),
@@ -81,6 +85,18 @@ def test_an_unknown_one_is_refused():
 @given(value=st.binary(max_size=200) | st.text(alphabet="%u0x\\/<&#;*aF29+= \0", max_size=60).map(str.encode))
 def test_no_input_makes_one_fail(name: str, value: bytes):
     assert isinstance(TRANSFORMATIONS[name](value), bytes)
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMATIONS))
+@pytest.mark.parametrize(
+    "again", [b" ", b"\xc2\xa0", b"/*", b"&#", b"&#1", b"\\", b"%u00", b"/..", b"0x", b"&a", b"=", b"1"], ids=repr
+)
+def test_no_input_takes_long(name: str, again: bytes):
+    """The most that is read of a body, of whatever is worst: everybody else waits for as long."""
+    value = again * (65_536 // len(again))
+    began = time.perf_counter()
+    TRANSFORMATIONS[name](value)
+    assert time.perf_counter() - began < 0.2 * SLOWER
 
 
 @given(value=st.binary(max_size=100))

@@ -73,3 +73,18 @@ def test_what_is_left_is_never_served(tmp_path: Path):
     exported = CliRunner().invoke(main, ["export", "a", "--file", str(file)])
     assert exported.exit_code == 1
     assert "GET /x" not in exported.output
+
+
+@pytest.mark.parametrize("slip", ["resultTtlInSecond: 60", "resultTtlInSeconds: 3601", "type: TOKN"])
+def test_a_slip_in_an_authorizer_does_not_make_it_unknown_to_routes(tmp_path: Path, slip: str):
+    """Another route's unknown one is still found."""
+    kind = "" if slip.startswith("type") else "type: REQUEST, "
+    text = http(
+        f"authorizers: {{door: {{{kind}uri: lambda:door, {slip}}}}}",
+        "routes:",
+        "  GET /a: {authorizer: door, integration: lambda:a}",
+        "  GET /b: {authorizer: dor, integration: lambda:b}",
+    )
+    of_the_slip, of_the_route = found(tmp_path, text)
+    assert of_the_slip.startswith(f"apis.a.authorizers.door.{slip.partition(':')[0]}: ")
+    assert of_the_route == "apis.a.routes[\"GET /b\"].authorizer: there is no authorizer 'dor'"

@@ -1,7 +1,7 @@
 """Several nodes whose APIs are behind one authorizer, which the test plays: it says who is who, and counts questions.
 
-    async with GuardedCluster(tmp_path, [redis.url] * 3, door) as cluster:
-        client = await cluster.enter(cluster.nodes[0], "ada")
+async with GuardedCluster(tmp_path, [redis.url] * 3, door) as cluster:
+    client = await cluster.enter(cluster.nodes[0], "ada")
 """
 
 from __future__ import annotations
@@ -120,17 +120,19 @@ class GuardedCluster(ClusterUnderTest):
             await client.drop()
         await super().__aexit__(*error)
 
-    async def enter(self, node: NodeUnderTest, token: str = "", *, query: str = "") -> RawWebSocket:
-        """A client that shows this token, connected. Raises HandshakeRefused."""
-        headers = [("Authorization", token)] if token else []
-        client = await RawWebSocket.connect(f"{node.url.replace('http', 'ws', 1)}/prod{query}", headers)
+    async def enter(
+        self, node: NodeUnderTest, token: str = "", *, query: str = "", path: str = "/prod", key: str = ""
+    ) -> RawWebSocket:
+        """A client that shows this token, or API key, connected. Raises HandshakeRefused."""
+        headers = [(name, value) for name, value in (("Authorization", token), ("x-api-key", key)) if value]
+        client = await RawWebSocket.connect(f"{node.url.replace('http', 'ws', 1)}{path}{query}", headers)
         self._entered.append(client)
         return client
 
-    async def status(self, node: NodeUnderTest, token: str = "", *, query: str = "") -> int:
+    async def status(self, node: NodeUnderTest, token: str = "", **shown: str) -> int:
         """What a handshake is answered."""
         try:
-            await self.enter(node, token, query=query)
+            await self.enter(node, token, **shown)
         except HandshakeRefused as refused:
             return refused.response.status
         return 101

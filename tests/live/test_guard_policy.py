@@ -19,6 +19,7 @@ from wsgw.errors import AccessDenied, GatewayError, UriTooLong
 from wsgw.header_fields import HeaderFields
 from wsgw.invocation import Authorization, Caller, ConnectionFacts, HttpInvocation, Invocation, Principal
 from wsgw.live.guard_policy import permit_steps, policy_steps
+from wsgw.live.guards import guards
 from wsgw.live.parts import Parts
 from wsgw.pipeline.run import run
 from wsgw.settings import Settings
@@ -253,7 +254,7 @@ def test_a_policy_that_is_none_is_not_served(policy, fault, kind):
 def test_a_policy_of_an_api_that_can_have_none_is_not_served(protocol):
     api = Api(id="a", name="a", protocol=protocol, policy=document("allow", resource=True))
     with pytest.raises(ValueError, match="only REST APIs have resource policies"):
-        permit_steps(api, STAGE, Route(key="$connect"), parts())
+        guards(api, STAGE, Route(key="$connect"), parts())
 
 
 # ---- names

@@ -100,6 +100,12 @@ UNENFORCEABLE: dict[str, Api] = {
         "HTTP", stage={"caller_throttles": CallerThrottles(connection=BUCKET)}
     ),
     "tokens that end, and nobody who knows": api("WEBSOCKET", stage={"token_expiry": "CLOSE"}),
+    "places of tokens, and nobody who looks": api("WEBSOCKET", stage={"tokens": TokenPlaces(query="t")}),
+    "messages to authorize, and nobody let in by a policy": api("WEBSOCKET", stage={"authorize_messages": True}),
+    "WEBSOCKET: a policy, and no $connect": api("WEBSOCKET", "send", policy=POLICY),
+    "HTTP: tokens of connections": api("HTTP", stage={"tokens": TokenPlaces(ticket="t")}),
+    "REST: messages to authorize": api("REST", stage={"authorize_messages": True}),
+    "REST: tokens that end": api("REST", stage={"token_expiry": "CLOSE"}),
 }
 
 

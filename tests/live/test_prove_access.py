@@ -88,3 +88,15 @@ def test_a_web_acl_must_compile():
     assert faults("^/admin") == []
     (fault,) = faults("(a")
     assert fault.startswith("error: apis.c.stages.prod.webAcl: ")
+
+
+@pytest.mark.parametrize("uri", ["https://user:secret@auth.example/verify", "https://auth.example:99999/"])
+def test_an_endpoint_must_have_an_address(uri):
+    (fault,) = faults_of(authorizers=authorizer(type="REQUEST", identity_sources=("context.path",), uri=uri))
+    assert fault.startswith("error: apis.c.authorizers.a.uri: invalid_url")
+    assert "secret" not in fault
+
+
+def test_a_slip_in_a_sound_policy_is_a_warning():
+    (fault,) = faults_of(policy={"Version": "2012-10-17", "Statement": [{**ALLOW, "Action": "execute-api:Invok"}]})
+    assert fault.startswith("warning: apis.c.policy: Statement[0].Action: no request is asked about execute-api:Invok")

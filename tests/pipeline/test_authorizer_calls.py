@@ -1,8 +1,7 @@
-"""Asking an authorizer: what is shared, and what becomes of errors of a call."""
+"""Asking an authorizer: what becomes of errors of a call."""
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -18,24 +17,7 @@ from wsgw.errors import (
     IntegrationTimeout,
     Unauthorized,
 )
-from wsgw.pipeline.authorizer_calls import call_function, call_python
-
-
-class Connections:
-    """Nobody is connected."""
-
-
-async def test_routes_share_the_threads_of_a_plain_function():
-    names: list[str] = []
-
-    def authorize(event: Any, context: Any) -> Any:
-        names.append(threading.current_thread().name)
-        return {}
-
-    connections: Any = Connections()
-    for call in [call_python(authorize, connections, 5) for _ in range(5)]:
-        await call({}, "id", Answered())
-    assert len(set(names)) == 1
+from wsgw.pipeline.authorizer_calls import call_function
 
 
 def told(message: str) -> FunctionError:

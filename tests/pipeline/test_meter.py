@@ -83,6 +83,34 @@ async def test_any_other_is_refused_in_the_services_words(
     assert said(await get(gateway, value)) == FORBIDDEN
 
 
+WHY = {
+    "missing": "apiKey_missing",
+    "unknown": "apiKey_unknown_or_disabled",
+    "disabled": "apiKey_unknown_or_disabled",
+    "in no plan": "apiKey_in_no_plan_of_this_stage key=partner",
+}
+
+
+@pytest.mark.parametrize(("case", "why"), WHY.items(), ids=WHY.keys())
+async def test_the_log_says_why_a_key_was_refused_and_never_its_value(
+    gateway: TestGateway, case: str, why: str, caplog: pytest.LogCaptureFixture
+):
+    value, key, of = REFUSED[case]
+    serve(gateway, of, keys=(key,))
+    await get(gateway, value)
+    assert f"INVALID_API_KEY: {why} api=pets" in caplog.text
+    assert VALUE not in caplog.text
+
+
+@pytest.mark.parametrize(("part", "why"), [("quota", "usage_plan_quota"), ("throttle", "usage_plan_throttle")])
+async def test_the_log_says_whose_plan_is_used_up(
+    gateway: TestGateway, part: str, why: str, caplog: pytest.LogCaptureFixture
+):
+    serve(gateway, plan(**{part: quota(0) if part == "quota" else limit(0)}))
+    assert (await get(gateway)).status == 429
+    assert f": {why} plan=gold key=partner api=pets" in caplog.text
+
+
 async def test_a_key_in_the_query_is_none(gateway: TestGateway):
     serve(gateway, plan())
     assert said(await ask(gateway, "GET", f"/pets?x-api-key={VALUE}")) == FORBIDDEN

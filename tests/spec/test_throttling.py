@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import MakeGateway
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway, api, http, mock, route
+from tests.harness.management import manage
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Stage, StageLimits
@@ -169,6 +171,47 @@ async def test_new_connections_of_another_stage_are_its_own(gateway: TestGateway
         await gateway.connect(path)
         with pytest.raises(HandshakeRefused, match="429"):
             await gateway.connect(path)
+
+
+def test_new_connections_are_500_a_second_with_a_burst_of_500():
+    """new connections per second: 500 (burst 500)"""
+    limits = StageLimits()
+    assert (limits.new_connections_per_second, limits.new_connections_burst) == (500, 500)
+
+
+# ---- the account
+
+
+async def test_a_routes_limit_cannot_exceed_the_accounts(make_gateway: MakeGateway):
+    """account request rate (REST+HTTP+WebSocket messages+callbacks); route limits cannot exceed the account limit."""
+    gateway = await make_gateway(account_rate=0.001, account_burst=4)
+    gateway.serve(route("$connect", mock("")), A, B, stage=staged(throttle=limit(100)))
+    client = await gateway.connect()  # One.
+    assert await answers(client, *"aab") == [SENT] * 3
+    assert await answers(client, *"ab") == [REFUSED] * 2
+    assert await refusal(gateway) == (429, REFUSED)
+    assert (await manage(gateway, "POST", gateway.connections[0].id, b"x")).status == 429
+
+
+KEYS = [
+    pytest.param("$connect", [], (429, REFUSED), id="$connect"),
+    pytest.param("$default", ["x"], REFUSED, id="$default"),
+    pytest.param("a", ["a"], REFUSED, id="sendMessage"),
+    pytest.param("A", ["a"], SENT, id="another case is another key"),
+]
+
+
+@pytest.mark.parametrize(("key", "actions", "expected"), KEYS)
+async def test_keys_of_route_settings_are_exact_route_keys(
+    gateway: TestGateway, key: str, actions: list[str], expected: Any
+):
+    """`RouteSettings` keys are exact route keys."""
+    stage = staged(route_throttles={key: limit(0)})
+    gateway.serve(route("$connect", mock("")), A, DEFAULT, route("A", mock(SENT), two_way=True), stage=stage)
+    if actions:
+        assert await answers(await gateway.connect(), *actions) == [expected]
+    else:
+        assert await refusal(gateway) == expected
 
 
 # ---- the end

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.harness.memory import resident
 from tests.harness.redis_server import RedisServer
 from tests.stores.redis.links import opened
 from wsgw.stores.base import Cache
@@ -194,3 +196,30 @@ async def test_memory_is_bounded_and_the_oldest_go_first():
     for number in range(30):
         await cache.put("group", str(number), b"", 60)
     assert [number for number in range(30) if await cache.get("group", str(number)) is not None] == list(range(20, 30))
+
+
+async def test_memory_is_bounded_in_bytes_too():
+    cache = MemoryCache(lambda: 0.0, most_bytes=100_000)
+    for number in range(30):
+        await cache.put("group", str(number), bytes(10_000), 60)
+    assert [number for number in range(30) if await cache.get("group", str(number)) is not None] == list(range(21, 30))
+
+
+async def test_the_size_is_right_whatever_happens():
+    cache = MemoryCache(lambda: 0.0)
+    for number in range(100):
+        await cache.put(f"group {number % 3}", str(number % 10), bytes(number), 60)
+        await cache.take(f"group {number % 2}", str(number % 7))
+    assert cache._size > 0
+    for number in range(3):
+        await cache.flush(f"group {number}")
+    assert (cache._size, cache._entries) == (0, {})
+
+
+async def test_an_entry_takes_no_more_memory_than_it_says():
+    """A JSON library's buffer is many times what was written into it: 100,000 small values took 400 MB."""
+    cache = MemoryCache(lambda: 0.0)
+    before = resident()
+    for number in range(20_000):
+        await cache.put("group", f"{number:064}", orjson.dumps([1e9, {"principalId": "somebody", "context": {}}]), 60)
+    assert resident() - before < 2 * cache._size

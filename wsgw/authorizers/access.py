@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from wsgw.authorizers.key_ring import KeyRing
 from wsgw.authorizers.revoked import Revoked
@@ -45,6 +46,7 @@ class Access:
         self.usage_plans: Mapping[str, UsagePlan] = {}
         self.usage = UsageCounts(quota, now)
         self._kept: dict[Hashable, Any] = {}
+        self._shared: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def admit(self, keys: Iterable[AccessKey]) -> None:
@@ -63,6 +65,13 @@ class Access:
         if key not in self._kept:
             self._kept[key] = make()
         found: T = self._kept[key]
+        return found
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """As `kept`, and forgotten when nothing uses it any more: definitions come and go."""
+        found: T | None = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = make()
         return found
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

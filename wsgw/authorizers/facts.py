@@ -159,3 +159,13 @@ _READERS: Final[dict[str, Callable[[Facts], str | None]]] = {
     "aws:requestedregion": lambda facts: facts.region,
     "aws:viaawsservice": lambda _facts: "false",
 }
+#: The condition keys that a request may have, beside `aws:PrincipalTag/…`: in lower case, and as AWS spells them.
+KEYS: Final = {
+    name.lower(): name
+    for name in (
+        *("aws:SourceIp", "aws:VpcSourceIp", "aws:SourceVpc", "aws:SourceVpce", "aws:UserAgent", "aws:Referer"),
+        *("aws:SecureTransport", "aws:CurrentTime", "aws:EpochTime", "aws:RequestedRegion", "aws:ViaAWSService"),
+        *("aws:PrincipalArn", "aws:PrincipalType", "aws:PrincipalAccount", "aws:PrincipalOrgID", "aws:userid"),
+        *("aws:username", "aws:PrincipalIsAWSService"),
+    )
+}

@@ -8,17 +8,21 @@ from typing import Any, Final
 from wsgw.authorizers.patterns import Context
 from wsgw.authorizers.policy import Decision, Names, Policy, evaluate
 
-_DECISIONS_KEPT: Final = 1_024
+#: Of one principal. There may be very many, and callers make up paths.
+_MOST_DECISIONS: Final = 64
+#: Longer names of resources are decided on each time.
+_LONGEST: Final = 256
 
 
 class Grants:
-    """The identity-based policies of one principal, or what an authorizer has answered for it."""
+    """The policies of one principal or API, or what an authorizer has answered. `most` decisions are kept."""
 
-    __slots__ = ("_decisions", "policies", "uses_context")
+    __slots__ = ("_decisions", "_most", "policies", "uses_context")
 
-    def __init__(self, policies: Sequence[Policy]) -> None:
+    def __init__(self, policies: Sequence[Policy], most: int = _MOST_DECISIONS) -> None:
         self.policies = tuple(policies)
         self.uses_context = any(policy.uses_context for policy in self.policies)
+        self._most = most
         self._decisions: dict[tuple[str, str], Decision] = {}
 
     def decide(
@@ -37,6 +41,9 @@ class Grants:
         decision = self._decisions.get((action, resource))
         if decision is None:
             decision = evaluate(self.policies, action, resource, {}, names)
-            if len(self._decisions) < _DECISIONS_KEPT:
-                self._decisions[action, resource] = decision
+            if len(resource) > _LONGEST:
+                return decision
+            if len(self._decisions) >= self._most:
+                del self._decisions[next(iter(self._decisions))]
+            self._decisions[action, resource] = decision
         return decision

@@ -25,6 +25,7 @@ from wsgw.authorizers.canonical import (
 )
 from wsgw.authorizers.claims import ALGORITHM, Claim, basic_date, header_claim, query_claim
 from wsgw.authorizers.signing import TERMINATOR, derive
+from wsgw.authorizers.used_signatures import UsedSignatures
 from wsgw.definitions.access import AccessKey
 from wsgw.errors import ExpiredToken, IncompleteSignature, InvalidSignature, UnrecognizedClient
 
@@ -34,10 +35,6 @@ _EMPTY_HASH: Final = sha256(b"").hexdigest()
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,64}")
 _SIGNING_KEYS_KEPT: Final = 1024
-#: What a node's UsedSignatures are kept by (`Access.kept`).
-USED: Final = "signatures that were used"
-#: How often signatures that are no good any more are forgotten.
-_SWEEP_SECONDS: Final = 60
 #: Stands in for an unknown key's secret, so that it costs what a known one does.
 _NO_SECRET: Final = "0" * 40
 
@@ -124,12 +121,14 @@ class SignatureVerifier:
         except UnicodeEncodeError:
             raise InvalidSignature(detail="characters that no request can have") from None
         # A key whose secret was left empty would be anybody's.
-        if key is None or not key.secret or not _same_token(claim.token, key.session_token):
-            raise UnrecognizedClient
+        if key is None or not key.secret:
+            raise UnrecognizedClient(detail="access_key_unknown")
+        if not _same_token(claim.token, key.session_token):
+            raise UnrecognizedClient(detail=f"session_token_wrong_or_missing access_key={key_id}")
         if not genuine:
-            raise InvalidSignature
+            raise InvalidSignature(detail=f"signature_does_not_match access_key={key_id}")
         if key.expires is not None and self._now() >= key.expires:
-            raise ExpiredToken
+            raise ExpiredToken(detail=f"access_key_expired access_key={key_id}")
         if self._used is not None:
             lifetime = self._skew if claim.expires is None else claim.expires
             if not self._used.first(claim.signature, claim.signed_at + lifetime, self._now()):
@@ -195,33 +194,12 @@ class SignatureVerifier:
         return derived
 
 
-class UsedSignatures:
-    """The signatures that were used and could be used again.
-
-    Where there are more than `most`, the one that was used first is forgotten: nobody without a key can cause that.
-    """
-
-    def __init__(self, most: int = 1_000_000) -> None:
-        self._most = most
-        self._until: dict[str, float] = {}
-        self._swept = 0.0
-
-    def first(self, signature: str, until: float, now: float) -> bool:
-        """Whether `signature`, which is good until `until`, was not used yet; from now on it was. Epoch seconds."""
-        if signature in self._until:
-            return False
-        if now >= self._swept + _SWEEP_SECONDS:
-            self._swept = now
-            self._until = {known: end for known, end in self._until.items() if end >= now}
-        elif len(self._until) >= self._most:
-            del self._until[next(iter(self._until))]
-        self._until[signature] = until
-        return True
-
-
 def _covered_headers(claim: Claim, headers: Mapping[str, str], must_sign: Sequence[str]) -> str:
     """The canonical form of the headers that are signed. Raises InvalidSignature where one is not that should be."""
     names = claim.headers.split(";")
+    if len(set(names)) < len(names):
+        # Each repetition would be written out and hashed: a small request with a large header named a thousand times.
+        raise InvalidSignature(detail="a header is named twice in SignedHeaders")
     if "host" not in names:
         raise InvalidSignature("'Host' must be a 'SignedHeader' in the AWS Authorization.")
     if "authorization" in headers and "x-amz-date" not in headers and "date" not in names:

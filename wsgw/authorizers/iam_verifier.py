@@ -12,9 +12,10 @@ from typing import Final
 from wsgw.authorizers.access import Access
 from wsgw.authorizers.facts import IamPrincipal
 from wsgw.authorizers.grants import Grants
-from wsgw.authorizers.iam import SignatureVerifier, SignedRequest, UsedSignatures
+from wsgw.authorizers.iam import SignatureVerifier, SignedRequest
 from wsgw.authorizers.iam_identity import facts_of_key, identity_of
 from wsgw.authorizers.policy import compile_policy
+from wsgw.authorizers.used_signatures import UsedSignatures
 from wsgw.definitions.access import AccessKey
 from wsgw.errors import GatewayError, MissingAuthenticationToken
 from wsgw.invocation import Authorization, HttpInvocation, Invocation, Principal

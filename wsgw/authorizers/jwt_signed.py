@@ -95,6 +95,7 @@ async def check_signature(token: Token, keys: IssuerKeys, *, again: bool) -> Ver
 def refusal(noted: Authorization, error: GatewayError, said: str, challenge: str = "") -> GatewayError:
     """`error`, with what logs (`said`) and clients (`challenge`) are to read."""
     noted.status, noted.error = error.status, said
+    error.detail = error.detail or said
     if challenge:
         error.challenge = challenge
     return error

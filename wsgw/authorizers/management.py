@@ -14,10 +14,11 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final, NamedTuple
 
 from wsgw.authorizers.facts import Facts, Values, VpcSources
-from wsgw.authorizers.iam import SignatureVerifier, SignedRequest, UsedSignatures
+from wsgw.authorizers.iam import SignatureVerifier, SignedRequest
 from wsgw.authorizers.iam_identity import facts_of_key, identity_of
 from wsgw.authorizers.policy import Decision, Policy, PolicyError, compile_policy, evaluate
 from wsgw.authorizers.revoked import Revoked
+from wsgw.authorizers.used_signatures import UsedSignatures
 from wsgw.definitions.access import AccessKey
 from wsgw.errors import AccessDenied, Forbidden, UnrecognizedClient
 

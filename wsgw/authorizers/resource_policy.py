@@ -15,6 +15,8 @@ from wsgw.authorizers.grants import Grants
 from wsgw.authorizers.policy import PolicyError, compile_policy
 
 _SHORT: Final = "execute-api:/"
+#: An API has one policy for all of its callers.
+_MOST_DECISIONS: Final = 1_024
 
 
 def expanded(document: Mapping[str, Any], region: str, account_id: str, api_id: str) -> dict[str, Any]:
@@ -32,9 +34,10 @@ def expanded(document: Mapping[str, Any], region: str, account_id: str, api_id: 
         return {name: long(value) if name in ("Resource", "NotResource") else value for name, value in member.items()}
 
     statements = document.get("Statement")
-    many = isinstance(statements, list)
+    if statements is None:
+        return dict(document)
     whole = [statement(one) for one in statements] if isinstance(statements, list) else statement(statements)
-    return {**document, "Statement": whole} if many or statements is not None else dict(document)
+    return {**document, "Statement": whole}
 
 
 def resource_policy(document: Mapping[str, Any], region: str, account_id: str, api_id: str) -> Grants:
@@ -56,4 +59,4 @@ def _compiled(text: bytes, region: str, account_id: str, api_id: str) -> Grants:
         nobody = ["Statement: there is none, so nobody is let in; write one, or remove the policy"]
     if nobody:
         raise PolicyError(nobody)
-    return Grants([policy])
+    return Grants([policy], _MOST_DECISIONS)

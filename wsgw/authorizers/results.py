@@ -20,6 +20,8 @@ from wsgw.mapping.java_text import java_text
 
 #: Of a whole result in bytes, and of each Resource in characters.
 MOST_RESULT, MOST_RESOURCE = 8_192, 512
+#: No epoch second that anybody means is beyond it. Clients are told such times, and larger numbers have no JSON.
+MOST_TIME: Final = 1e15
 #: Whose values a token's claims are: no function may make some up.
 _RESERVED: Final = "claims"
 
@@ -122,6 +124,8 @@ def _expires(given: Any) -> float | None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise _unusable(f"expiresAt is {_kind(given)}, not a number of epoch seconds")
+    if not abs(given) < MOST_TIME:
+        raise _unusable("expiresAt is no time")
     return float(given)
 
 

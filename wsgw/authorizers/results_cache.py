@@ -19,12 +19,13 @@ from wsgw.invocation import Principal
 from wsgw.observe.metrics import count
 from wsgw.stores.base import Cache
 
-#: Of one stage on one node: how many results are kept compiled, and how large they may be together, as JSON.
-MOST_KEPT, MOST_BYTES = 10_000, 16 * 1024 * 1024
+#: Of one stage on one node: how many results are kept compiled, and about how much memory they may take together.
+MOST_KEPT, MOST_BYTES = 10_000, 64 * 1024 * 1024
 #: What nodes announce to each other when the results of a stage are flushed, before API and stage.
 _TOPIC: Final = "authorizer-results/"
-#: What an entry costs beside its JSON.
-_OVERHEAD: Final = 512
+#: What an entry takes, compiled: so many times its JSON, and this beside it (measured).
+_TIMES: Final = 8
+_OVERHEAD: Final = 1_536
 
 
 class Verdict(NamedTuple):
@@ -144,7 +145,7 @@ class ResultsCache:
         until = self._now() + ttl
         if principal is not None and principal.expires is not None:
             until = min(until, principal.expires)
-        return Verdict(principal, until, size + _OVERHEAD)
+        return Verdict(principal, until, size * _TIMES + _OVERHEAD)
 
     async def _shared(self, name: str, ttl: float, read: Read) -> Verdict | None:
         try:
@@ -156,7 +157,7 @@ class ResultsCache:
             return None
         try:
             until, document = orjson.loads(entry)
-            verdict = Verdict(read(document), min(until, self._now() + ttl), len(entry) + _OVERHEAD)
+            verdict = Verdict(read(document), min(until, self._now() + ttl), len(entry) * _TIMES + _OVERHEAD)
         except (ValueError, TypeError, AuthorizerConfigurationError):
             # Written by another version, or by nobody of ours: as if it were not there.
             count("authorizer_cache_unreadable")
@@ -168,7 +169,12 @@ class ResultsCache:
         if seconds <= 0 or age != self._age:
             return
         try:
-            await self._cache.put(self._group, name, orjson.dumps([verdict.until, document]), seconds)
+            entry = orjson.dumps([verdict.until, document])
+        except orjson.JSONEncodeError:
+            # It may be nested more deeply than it can be written: each node asks for its own.
+            return
+        try:
+            await self._cache.put(self._group, name, entry, seconds)
         except StoreUnavailable:
             count("authorizer_cache_unavailable")
 

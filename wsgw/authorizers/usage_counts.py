@@ -53,6 +53,8 @@ class UsageCounts:
         self._owed: list[Handful] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        #: One at a time hands over: each takes out of `_owed` what the store has taken.
+        self._handing_over = asyncio.Lock()
 
     # ---- quotas
 
@@ -112,8 +114,7 @@ class UsageCounts:
             self._day, self._day_ends = day.name, day.ends
         name = (days_of(allowance.plan, key_id), self._day)
         self._sums[name] = self._sums.get(name, 0) + 1
-        if self._timer is None and self._writing is None:
-            self._timer = asyncio.get_running_loop().call_later(_EVERY, self._due)
+        self._arm()
 
     @property
     def unwritten(self) -> int:
@@ -122,12 +123,12 @@ class UsageCounts:
 
     async def flush(self) -> None:
         """Hand over what was counted so far. Raises StoreUnavailable, and then keeps it for the next time."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
-        await self._write()
+        self._disarm()
+        try:
+            await self._write()
+        except StoreUnavailable:
+            self._arm()
+            raise
 
     async def close(self) -> None:
         """Hand over the rest; what cannot be is lost, and said."""
@@ -135,6 +136,16 @@ class UsageCounts:
             await self.flush()
         except StoreUnavailable as error:
             log.error("usage of %d requests could not be written and is lost: %s", self.unwritten, error)
+        self._disarm()
+
+    def _arm(self) -> None:
+        if self._timer is None and self._writing is None:
+            self._timer = asyncio.get_running_loop().call_later(_EVERY, self._due)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _due(self) -> None:
         self._timer = None
@@ -148,15 +159,16 @@ class UsageCounts:
         finally:
             self._writing = None
             if self._sums or self._owed:
-                self._timer = asyncio.get_running_loop().call_later(_EVERY, self._due)
+                self._arm()
 
     async def _write(self) -> None:
-        if self._sums:
-            self._owed.append(Handful(secrets.token_hex(8), self._sums))
-            self._sums = {}
-        while self._owed:
-            await self._hand_over(self._owed[0])
-            self._owed.pop(0)
+        async with self._handing_over:
+            if self._sums:
+                self._owed.append(Handful(secrets.token_hex(8), self._sums))
+                self._sums = {}
+            while self._owed:
+                await self._hand_over(self._owed[0])
+                self._owed.pop(0)
 
     async def _hand_over(self, handful: Handful) -> None:
         """Whatever was taken is not in `handful` any more. Raises StoreUnavailable if anything was not."""

@@ -128,6 +128,7 @@ async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str
             for name, kind, names in sorted(there, key=lambda one: one[1] != USAGE_PLAN):
                 await import_store.delete(store.documents, name, kind, names)
             await import_store.store(store.documents, parsed, settings.stage)
+            await import_store.mark(store.documents)
             await store.announce(TOPIC)
     except StoreUnavailable as error:
         click.echo(f"wsgw: {error}", err=True)

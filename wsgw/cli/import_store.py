@@ -62,6 +62,14 @@ async def store(documents: Documents, parsed: Parsed, stage: str) -> None:
             click.echo(f"stored domain name {name} (revision {revision})")
 
 
+async def mark(documents: Documents) -> None:
+    """Have it seen that something was imported, so that a store that has lost it is told from one without APIs."""
+    from wsgw.cli.stored_definitions import IMPORTED
+
+    if not await documents.all(IMPORTED):
+        await documents.write(IMPORTED, {IMPORTED: b"true"})
+
+
 async def _store_many(documents: Documents, what: str, kind: str, bodies: dict[str, bytes]) -> None:
     """Some thousands at a time: all of them in one piece would hold up everybody else."""
     names = list(bodies)

@@ -28,6 +28,8 @@ log = logging.getLogger("wsgw")
 
 API, ACCESS_KEY, MANAGEMENT_TOKEN, DOMAIN_NAME = "api", "accessKey", "managementToken", "domainName"
 API_KEY, USAGE_PLAN = "apiKey", "usagePlan"
+#: One document, written with whatever else is imported: where it is gone, the store has lost what was in it.
+IMPORTED = "imported"
 #: What nodes announce to each other when something of it has changed.
 TOPIC = "definitions"
 
@@ -52,18 +54,25 @@ class StoredDefinitions:
         self.documents = documents
         self._place = place
         self._seen = -1
-        self._lost = False
+        self._marked = self._lost = False
 
-    async def changed(self) -> bool:
-        """Whether anything was stored since the last `read`; a loss does not count. Raises StoreUnavailable."""
+    async def changed(self, hinted: bool = False) -> bool:
+        """Whether anything was stored since the last `read`; a loss does not count. Raises StoreUnavailable.
+
+        hinted: somebody says so. A store that was emptied counts anew, and may come to the same number.
+        """
         revision = await self.documents.revision()
-        if revision == 0 and self._seen > 0:
-            # Every write counts it up, one that deletes too: the store was emptied, and nobody has asked for that.
+        if revision == self._seen and not (hinted or self._lost):
+            return False
+        # Every write counts it up, one that deletes too; what is revoked is written to the same store, at any time.
+        lost = revision == 0 if not self._marked else not await self.documents.all(IMPORTED)
+        if lost and self._seen > 0:
+            # The store was emptied, and nobody has asked for that.
             if not self._lost:
                 log.error("what was stored in %s is not there any more; it is served on: import it again", self._place)
             self._lost = True
             return False
-        return self._lost or revision != self._seen
+        return self._lost or hinted or revision != self._seen
 
     async def read(self, env: Mapping[str, str]) -> Parsed:
         """All that is stored; `env` fills in `${NAME}`. What cannot be used is a finding. Raises StoreUnavailable."""
@@ -71,6 +80,7 @@ class StoredDefinitions:
         revision = await self.documents.revision()
         kinds = (API, ACCESS_KEY, MANAGEMENT_TOKEN, DOMAIN_NAME, API_KEY, USAGE_PLAN)
         documents, keys, tokens, names, caller_keys, plans = [await self.documents.all(kind) for kind in kinds]
+        self._marked = bool(await self.documents.all(IMPORTED))
         self._seen, self._lost = revision, False
         source = Source(f"stored in {self._place}")
         findings: list[Finding] = []

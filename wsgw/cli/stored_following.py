@@ -46,21 +46,22 @@ class Stored:
         if self._definitions is None:
             return
         self._definitions.documents = documents
-        unread = ""
+        unread, hinted = "", False
         while True:
             try:
                 async with asyncio.timeout(_EVERY):
                     await self._hint.wait()
             except TimeoutError:
                 pass
+            hinted |= self._hint.is_set()
             self._hint.clear()
             try:
-                another = await self._definitions.changed()
+                another = await self._definitions.changed(hinted)
                 if another:
                     before, self.parsed = self.parsed, await self._definitions.read(os.environ)
                     # What else is stored counts the revision up, too, such as what is revoked.
                     another = self.parsed != before
-                unread = ""
+                unread, hinted = "", False
             except StoreUnavailable as error:
                 # What is served stays. Why is said once, not every two seconds.
                 if str(error) != unread:

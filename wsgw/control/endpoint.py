@@ -51,7 +51,7 @@ class ControlEndpoint:
         self._metrics = metrics
         self._ready = ready
         self._host = host
-        self._revocations = RevocationRoutes(authority)
+        self._revocations = RevocationRoutes(authority, access.now)
         self._usage = UsageEndpoint(access)
         self._web_acls = WebAclEndpoint(stages)
         self._results = AuthorizerResultsEndpoint(results_of(access))

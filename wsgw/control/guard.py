@@ -1,6 +1,6 @@
 """Who may use a control port that has no authentication: callers of this machine, and no web page.
 
-Whoever reaches it from another machine gets health and metrics, but no connections. So that no web page can use it
+Whoever reaches it from another machine gets health and metrics, and nothing else. So that no web page can use it
 through a browser on this machine, a request that names a foreign Host or carries an Origin is refused.
 """
 
@@ -15,8 +15,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from wsgw.authorizers.management import is_loopback
 
-#: What is for callers of this machine alone.
-_LOCAL = ("/connections", "/revocations", "/principals", "/usageplans")
+#: What another machine may ask for. All else is for callers of this one, whatever is added to it.
+_FOR_ALL = frozenset(("/healthz", "/readyz", "/metrics"))
 
 
 def guard(host: str) -> Middleware:
@@ -33,8 +33,8 @@ def guard(host: str) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not is_own(request.host) or "Origin" in request.headers:
             return json_response(403, {"message": "The control port answers no web page: wrong Host, or an Origin"})
-        if request.path.startswith(_LOCAL) and not is_loopback(request.remote or ""):
-            return json_response(403, {"message": "Connections are for callers on the gateway's own machine"})
+        if request.path not in _FOR_ALL and not is_loopback(request.remote or ""):
+            return json_response(403, {"message": "This is for callers on the gateway's own machine"})
         return await handler(request)
 
     return guarded

@@ -8,8 +8,8 @@ DELETE /principals/{principalId}    end its connections with 1000; query: api, s
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -21,13 +21,16 @@ from wsgw.errors import StoreUnavailable
 
 _MEMBERS: Final = {"principalId": "principal", "accessKeyId": "accessKey", "apiKeyId": "apiKey"}
 _LONGEST: Final = 1_024
+#: The end of the year 9999: later ones cannot be shown as a date.
+_LATEST: Final = 253_402_300_799
 
 
 class RevocationRoutes:
-    """Answers them for the whole cluster, on whichever node is asked."""
+    """Answers them for the whole cluster, on whichever node is asked. `now` gives epoch seconds."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, now: Callable[[], float]) -> None:
         self._authority = authority
+        self._now = now
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/revocations", self.list)
@@ -42,7 +45,7 @@ class RevocationRoutes:
     async def revoke(self, request: web.Request) -> web.StreamResponse:
         """Refuse one principal or key from now on, and close what it has opened with 4401."""
         try:
-            kind, name, until = _asked(await request.read())
+            kind, name, until = _asked(await request.read(), self._now())
         except ValueError as error:
             return json_response(400, {"message": str(error)})
         try:
@@ -74,7 +77,7 @@ class RevocationRoutes:
         return json_response(202, {})
 
 
-def _asked(body: bytes) -> tuple[str, str, float | None]:
+def _asked(body: bytes, now: float) -> tuple[str, str, float | None]:
     """Kind, name and end of what is to be revoked. Raises ValueError with what is wrong."""
     try:
         document = msgspec.json.decode(body)
@@ -87,13 +90,21 @@ def _asked(body: bytes) -> tuple[str, str, float | None]:
     if unknown:
         raise ValueError(f"{unknown[0]}: there is no such member")
     (member,) = named
-    name, until = document[member], document.get("until")
+    name = document[member]
     if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST:
         raise ValueError(f"{member}: expected a text of 1 to {_LONGEST} characters")
-    number = isinstance(until, int | float) and not isinstance(until, bool) and isfinite(until)
-    if until is not None and not number:
+    return _MEMBERS[member], name, _end(document.get("until"), now)
+
+
+def _end(until: Any, now: float) -> float | None:
+    if until is None:
+        return None
+    if not isinstance(until, int | float) or isinstance(until, bool) or not until <= _LATEST:
         raise ValueError("until: expected seconds of the epoch")
-    return _MEMBERS[member], name, until
+    if until <= now:
+        # It would be said to be revoked, and nobody would be refused.
+        raise ValueError("until: it has passed")
+    return until
 
 
 def _away(error: StoreUnavailable) -> web.Response:

@@ -96,7 +96,8 @@ def _called(path: Path, api: Api, authorizer: Authorizer) -> Iterator[Finding]:
         remedy = "add it, as lambda:NAME, https://HOST/PATH or python:MODULE:FUNCTION"
         yield error(at, "it says what is asked about callers, and is missing", remedy)
     elif authorizer.called == "LAMBDA" and not FUNCTION.fullmatch(authorizer.uri):
-        yield error(at, "not a Lambda function", "write lambda:NAME, or its ARN")
+        remedy = "write lambda:NAME or its ARN, https://HOST/PATH or python:MODULE:FUNCTION"
+        yield error(at, "not a Lambda function", remedy)
     elif authorizer.called == "PYTHON" and not PYTHON.fullmatch(authorizer.uri):
         yield error(at, "not a Python function", "write python:MODULE:FUNCTION, as python:chat.auth:verify")
     elif authorizer.called == "HTTP" and not URL.fullmatch(authorizer.uri):
@@ -203,6 +204,8 @@ def _remembered(path: Path, api: Api, authorizer: Authorizer) -> Iterator[Findin
     at: Path = (*path, "resultTtlInSeconds")
     if not 0 <= authorizer.result_ttl <= MOST_RESULT_TTL:
         yield error(at, f"results are kept 0 to {MOST_RESULT_TTL} seconds", "choose a time in between")
+    elif authorizer.type == "JWT" and authorizer.result_ttl > 0:
+        yield warning(at, "no result is kept of a JWT authorizer: this has no effect", "remove it")
     elif authorizer.type == "REQUEST" and authorizer.result_ttl > 0:
         if api.protocol == "WEBSOCKET":
             message = "authorizers of WebSocket APIs are asked about every handshake: this has no effect"

@@ -7,6 +7,7 @@ Source: API references, PutMethod, CreateRoute and UpdateRestApi; the service's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -26,6 +27,8 @@ AUTHORIZATION: Final[dict[Protocol, dict[str, tuple[str, ...]]]] = {
 }
 #: Types of authorization that look at scopes.
 _WITH_SCOPES = ("JWT", "COGNITO_USER_POOLS")
+#: Source: RFC 6749, section 3.3.
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 def check_guards(path: Path, api: Api, route: Route) -> Iterator[Finding]:
@@ -71,6 +74,10 @@ def _authorization(path: Path, api: Api, route: Route) -> Iterator[Finding]:
             yield error((*path, "authorizer"), message, "remove one of them")
     else:
         yield from _authorizer((*path, "authorizer"), api, route, types)
+    for index, scope in enumerate(route.authorization_scopes if kind in _WITH_SCOPES else ()):
+        if not _SCOPE.fullmatch(scope):
+            message = "a scope has no spaces, quotes or backslashes"
+            yield error((*path, "authorizationScopes", index), message, "write each scope as an entry of its own")
     if route.authorization_scopes and kind == "CUSTOM":
         message = "the authorizer's function decides alone: scopes have no effect"
         yield warning((*path, "authorizationScopes"), message, "remove them")

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from wsgw.definitions.access import ThrottleSettings, TokenPlaces
+from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.check_firewall import check_firewall
 from wsgw.definitions.check_parts import check_stage_timeout
 from wsgw.definitions.check_throttles import check_caller_throttles
+from wsgw.definitions.check_tokens import check_tokens
 from wsgw.definitions.finding import Finding, Path, error, warning
 
 MOST_VARIABLES = 100
@@ -81,11 +82,8 @@ def _throttle(path: Path, throttle: ThrottleSettings | None) -> Iterator[Finding
 
 def _guards(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     """Who may call the stage, and how often."""
-    nobody = Stage(name=stage.name)
-    for name, field in _OF_CONNECTIONS.items():
-        if api.protocol != "WEBSOCKET" and getattr(stage, field) != getattr(nobody, field):
-            message = "only WebSocket APIs have connections: nothing would look at it"
-            yield error((*path, name), message, "remove it")
+    for name, message, remedy in unenforceable(api, stage):
+        yield error((*path, name), message, remedy)
     if stage.web_acl is not None:
         yield from check_firewall((*path, "webAcl"), stage.web_acl)
     throttles = stage.caller_throttles
@@ -96,10 +94,26 @@ def _guards(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     ):
         yield from _throttle((*path, "callerThrottles", name), throttle)
     if api.protocol == "WEBSOCKET":
-        yield from _tokens((*path, "tokens"), api, stage)
+        yield from _tokens((*path, "tokens"), stage)
+        yield from check_tokens(path, api, stage)
 
 
-def _tokens(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
+def unenforceable(api: Api, stage: Stage) -> Iterator[tuple[str, str, str]]:
+    """The name of each member about who was let in that nothing would look at, why not, and what to do."""
+    message, remedy = "only WebSocket APIs have connections: nothing would look at it", "remove it"
+    if api.protocol == "WEBSOCKET":
+        connect = api.routes.get("$connect")
+        if stage.tokens.ticket or (connect is not None and connect.authorization_type != "NONE"):
+            return
+        message = "$connect has no authorization and the stage no tickets: there is nothing to go by"
+        remedy = "give $connect an authorizer, or remove it"
+    nobody = Stage(name=stage.name)
+    for name, field in _OF_CONNECTIONS.items():
+        if getattr(stage, field) != getattr(nobody, field):
+            yield name, message, remedy
+
+
+def _tokens(path: Path, stage: Stage) -> Iterator[Finding]:
     tokens = stage.tokens
     named = [(name, value) for name in ("query", "cookie", "ticket") if (value := getattr(tokens, name)) is not None]
     for name, value in named:
@@ -107,20 +121,6 @@ def _tokens(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
             yield error((*path, name), "not a name that it can have", "use letters, digits, - and _")
     if tokens.query is not None and tokens.query == tokens.ticket:
         yield error((*path, "ticket"), "the token's parameter has this name, too", "choose another one")
-    if tokens.cookie is not None and stage.allowed_origins is None:
-        message = "browsers send cookies from every page: without allowedOrigins any page could connect in its name"
-        yield error((*path, "cookie"), message, "list the pages' origins as allowedOrigins")
-    connect = api.routes.get("$connect")
-    if tokens.ticket is not None or (connect is not None and connect.authorization_type != "NONE"):
-        return
-    message = "$connect has no authorization and the stage no tickets: there is nothing to go by"
-    asked = {
-        "tokens": tokens != TokenPlaces(),
-        "tokenExpiry": stage.token_expiry != "IGNORE",
-        "authorizeMessages": stage.authorize_messages,
-    }
-    for name in (name for name, is_asked in asked.items() if is_asked):
-        yield error((*path[:-1], name), message, "give $connect an authorizer, or remove it")
 
 
 def _handshake(path: Path, stage: Stage) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
 """Keeps what is revoked true on this node: learns of it, refuses who comes, closes who is there.
 
 A revocation is a document of kind `revocation`; that it changed is announced to all nodes. Announcements may be lost,
-so the store's revision is looked at every second, too. Without a store what is revoked is known to this process alone,
-as long as it runs.
+so the store's revision is looked at twice a second, too. One that is lifted stays for a day, as lifted: what is not
+there any more was lost with the store, and a node that knows it writes it down again. Without a store what is revoked
+is known to this process alone, as long as it runs.
 """
 
 from __future__ import annotations
@@ -33,18 +34,27 @@ TOPIC: Final = "revocations"
 REVOCATION: Final = "revocation"
 ENDING: Final = "principalEnding"
 
-#: How often the store is looked at, seconds: an announcement may be lost.
-_EVERY = 1.0
+#: How often the store is looked at, seconds: an announcement may be lost, and a second is all that may pass. Every so
+#: many times all is read: a store that was emptied counts its revision anew, and may come to the same number.
+_EVERY = 0.5
+_ALL = 20
 #: How long the loop may be held by looking at connections, seconds, and how often the clock is looked at.
 _TURN = 0.002
 _STRIDE = 64
 #: How long it is known that a principal's connections were to end, and how far nodes' clocks may differ, seconds.
 _REMEMBERED = 300
 _SKEW = 2.0
+#: `until` of a revocation that was lifted, and how long it is known that it was: a node may be cut off for so long.
+_LIFTED = 0.0
+_LIFTED_SECONDS = 86_400.0
+
+
+#: API, stage and principal of an ending. Its document is named by them, in JSON.
+_Whose = tuple[str, str, str]
 
 
 class Revocation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`until` and `at` in epoch seconds; `until` None: until it is lifted."""
+    """`until` and `at` in epoch seconds; `until` None: until it is lifted, 0: it was, at `at`."""
 
     at: float
     until: float | None = None
@@ -57,6 +67,10 @@ class Ending(msgspec.Struct, frozen=True, rename="camel"):
     api_id: str
     stage: str
     at: float
+
+    @property
+    def whose(self) -> _Whose:
+        return self.api_id, self.stage, self.principal_id
 
 
 class Authority:
@@ -77,7 +91,7 @@ class Authority:
         self._revision = -1
         self._known: dict[str, Revocation] = {}
         #: With the time (of the node's clock) by which a connection must have been opened here.
-        self._endings: dict[str, tuple[Ending, float]] = {}
+        self._endings: dict[_Whose, tuple[Ending, float]] = {}
         self._changing = asyncio.Lock()
         self._hint = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
@@ -118,32 +132,38 @@ class Authority:
         assert kind in KINDS
         async with self._changing:
             one = Revocation(self._access.now(), until)
-            over = [name for name in self._known if not self._access.revoked.has(name)]
-            changes: dict[str, Revocation | None] = {**dict.fromkeys(over), f"{kind}/{name}": one}
-            await self._write(REVOCATION, changes)
-            self._know({key: value for key, value in {**self._known, **changes}.items() if value is not None})
+            await self._change(f"{kind}/{name}", one)
         return one
 
     async def lift(self, kind: str, name: str) -> bool:
         """Let `name` in again. False if it was not revoked. Raises StoreUnavailable."""
         key = f"{kind}/{name}"
         async with self._changing:
-            if key not in self._known:
+            if not self._access.revoked.has(key):
                 return False
-            await self._write(REVOCATION, {key: None})
-            self._know({other: one for other, one in self._known.items() if other != key})
+            await self._change(key, Revocation(self._access.now(), _LIFTED))
         return True
+
+    async def _change(self, key: str, one: Revocation) -> None:
+        """Store it, and no longer those that have been over for long."""
+        long_ago = self._access.now() - _LIFTED_SECONDS
+        over = [
+            name for name, old in self._known.items() if old.until is not None and max(old.at, old.until) < long_ago
+        ]
+        changes: dict[str, Revocation | None] = {**dict.fromkeys(over), key: one}
+        await self._write(REVOCATION, changes)
+        self._know({name: value for name, value in {**self._known, **changes}.items() if value is not None})
 
     async def end_principal(self, principal_id: str, api_id: str = "", stage: str = "") -> None:
         """End every connection of a principal with 1000, on all nodes, soon. Raises StoreUnavailable."""
-        key = msgspec.json.encode([api_id, stage, principal_id]).decode()
         async with self._changing:
             now = self._access.now()
             ending = Ending(principal_id, api_id, stage, now)
-            past = {old for old, (one, _) in self._endings.items() if one.at < now - _REMEMBERED}
-            await self._write(ENDING, {**dict.fromkeys(past), key: ending})
-            kept = {old: known for old, known in self._endings.items() if old not in past}
-            self._endings = {**kept, key: (ending, self._node.now())}
+            past = [whose for whose, (one, _) in self._endings.items() if one.at < now - _REMEMBERED]
+            await self._write(ENDING, {**dict.fromkeys(map(_name, past)), _name(ending.whose): ending})
+            for whose in past:
+                del self._endings[whose]
+            self._endings[ending.whose] = (ending, self._node.now())
         self.look()
 
     async def _write(self, kind: str, changes: Mapping[str, msgspec.Struct | None]) -> None:
@@ -157,17 +177,19 @@ class Authority:
     # ---- learning
 
     async def _follow(self, documents: Documents) -> None:
-        unread = ""
+        unread, sure = "", 0
         while True:
             try:
                 async with asyncio.timeout(_EVERY):
                     await self._hint.wait()
             except TimeoutError:
                 pass
+            # What was missed is made up for when the store answers again.
+            sure = 0 if self._hint.is_set() else max(0, sure - 1)
             self._hint.clear()
             try:
-                await self._read(documents)
-                unread = ""
+                await self._read(documents, whatever=not sure)
+                unread, sure = "", sure or _ALL
             except StoreUnavailable as error:
                 # What is known stays in force. Why is said once, not every second.
                 if str(error) != unread:
@@ -176,41 +198,43 @@ class Authority:
             except Exception:
                 log.exception("what is revoked could not be read")
 
-    async def _read(self, documents: Documents) -> None:
+    async def _read(self, documents: Documents, *, whatever: bool = True) -> None:
+        """whatever: also where its revision says that nothing has changed. Raises StoreUnavailable."""
         # What is revoked here meanwhile must not be forgotten for what was stored before.
         async with self._changing:
-            await self._learn(documents)
+            revision = await documents.revision()
+            if whatever or revision != self._revision:
+                await self._learn(documents, revision)
 
-    async def _learn(self, documents: Documents) -> None:
-        revision = await documents.revision()
-        if revision == self._revision:
-            return
-        if revision == 0 and self._revision > 0:
-            # Every write counts it up: the store was emptied, and nobody has asked to let anybody in again.
-            if self._known:
-                log.error("revocations are not stored any more; those known here stay in force: revoke them again")
-            self._revision = revision
-            return
+    async def _learn(self, documents: Documents, revision: int) -> None:
         known = _decoded(await documents.all(REVOCATION), Revocation)
         endings = _decoded(await documents.all(ENDING), Ending)
+        lost = {name: one for name, one in self._known.items() if name not in known and self.revoked.has(name)}
+        if lost:
+            # The store came back without them, and nobody has asked to let anybody in again.
+            log.error("%d revocations were not stored any more; they stay in force, and are stored again", len(lost))
+            await self._write(REVOCATION, lost)
+            known |= lost
         self._revision = revision
         self._know(known)
         now, before = self._node.now(), self._endings
         wall = self._access.now()
         # Clocks differ: one that was opened here by the time that this node has learned of it is meant, too.
         self._endings = {
-            key: before[key]
-            if key in before and before[key][0] == one
+            one.whose: before[one.whose]
+            if one.whose in before and before[one.whose][0] == one
             else (one, now - max(0.0, wall - one.at - _SKEW))
-            for key, one in endings.items()
+            for one in endings.values()
         }
-        if any(before.get(key) != known for key, known in self._endings.items()):
+        if any(before.get(whose) != known for whose, known in self._endings.items()):
             self.look()
 
     def _know(self, known: dict[str, Revocation]) -> None:
         new = any(self._known.get(name) != one for name, one in known.items())
         self._known = known
-        self._access.revoked.until = {name: inf if one.until is None else one.until for name, one in known.items()}
+        self._access.revoked.until = {
+            name: inf if one.until is None else one.until for name, one in known.items() if one.until != _LIFTED
+        }
         if new:
             self.look()
 
@@ -228,7 +252,7 @@ class Authority:
             return None
         if self._access.revoked.of(connection) or self._has_lost_its_key(connection):
             return partial(connection.close, UNAUTHORIZED, "Revoked")
-        if self._endings and any(self._is_to_end(connection, *one) for one in self._endings.values()):
+        if self._endings and self._is_to_end(connection):
             return connection.end_normally
         return None
 
@@ -257,14 +281,19 @@ class Authority:
                 return True
         return False
 
-    @staticmethod
-    def _is_to_end(connection: Connection, ending: Ending, opened_by: float) -> bool:
+    def _is_to_end(self, connection: Connection) -> bool:
         principal, live = connection.principal, connection.slot.live
-        if principal is None or principal.id != ending.principal_id or connection.opened_at > opened_by:
+        if principal is None:
             return False
-        if not ending.api_id:
-            return True
-        return live is not None and (live.api_id, live.stage) == (ending.api_id, ending.stage)
+        # Looked up, for there may be as many of them as users have signed out within minutes.
+        known = [self._endings.get(("", "", principal.id))]
+        if live is not None:
+            known.append(self._endings.get((live.api_id, live.stage, principal.id)))
+        return any(one is not None and connection.opened_at <= one[1] for one in known)
+
+
+def _name(whose: _Whose) -> str:
+    return msgspec.json.encode(whose).decode()
 
 
 def _decoded(documents: Mapping[str, bytes], kind: Any) -> dict[str, Any]:

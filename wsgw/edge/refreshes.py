@@ -132,7 +132,8 @@ class Refreshes:
         invocation = Invocation(live, "CONNECT", "$connect", _Again(connection), ids.request_id(), self._node.wall_ms())
         try:
             another = await self._principal(live, invocation, document)
-            if another.id != principal.id:
+            # Tokens without a subject are of nobody in particular: two of them need not be of the same.
+            if not another.id or another.id != principal.id:
                 raise Unauthorized(detail="token_of_another_principal")
             if another.expires is not None and another.expires <= self._node.wall_ms() / 1000:
                 raise Unauthorized(detail="token_expired")

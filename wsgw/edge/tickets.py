@@ -9,11 +9,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from hashlib import sha256
-from math import isfinite
 from typing import Annotated, Final
 
 import msgspec
 
+from wsgw.authorizers.results import MOST_TIME
 from wsgw.errors import BadRequest, ServiceUnavailable, StoreUnavailable, Unauthorized
 from wsgw.invocation import Principal
 from wsgw.stores.base import Cache
@@ -97,8 +97,8 @@ class Tickets:
             raise BadRequest(f"Invalid request body: {error}") from None
         if len(msgspec.json.encode(order.context)) > MOST_CONTEXT:
             raise BadRequest(f"Invalid request body: context has more than {MOST_CONTEXT} bytes")
-        if order.expires_at is not None and not (isfinite(order.expires_at) and order.expires_at > self._now()):
-            raise BadRequest("Invalid request body: expiresAt is not in the future (seconds of the epoch)")
+        if order.expires_at is not None and not self._now() < order.expires_at < MOST_TIME:
+            raise BadRequest("Invalid request body: expiresAt is no time in the future (seconds of the epoch)")
         return order
 
 

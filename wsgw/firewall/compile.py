@@ -5,6 +5,7 @@ Source: AWS WAF developer guide, "How AWS WAF processes a web ACL" and "Web ACL 
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -16,7 +17,7 @@ from wsgw.definitions.firewall import (
     WebAcl,
     WebAclRule,
 )
-from wsgw.errors import WafFiltered
+from wsgw.errors import GatewayError, WafFiltered
 from wsgw.firewall.countries import Countries
 from wsgw.firewall.firewalls import Firewalls
 from wsgw.firewall.injection import Detector
@@ -25,6 +26,8 @@ from wsgw.firewall.matches import Match, Means, match_of
 from wsgw.firewall.rate_keys import rate_match
 from wsgw.firewall.samples import Tally
 from wsgw.invocation import Invocation
+
+log = logging.getLogger("wsgw.firewall")
 
 #: What stands for the default action among rules, as in AWS WAF's own samples.
 DEFAULT_RULE: Final = "Default_Action"
@@ -62,9 +65,14 @@ class Firewall:
         self._default = default
 
     def __call__(self, invocation: Invocation) -> None:
-        """Look at `invocation`. Raises WafFiltered where it is blocked."""
+        """Look at `invocation`. Raises WafFiltered where it is blocked, GatewayError where a rule has failed."""
         inspected = Inspected(invocation)
-        rule = _decide(self._rules, inspected) or self._default
+        try:
+            rule = _decide(self._rules, inspected) or self._default
+        except Exception as raised:
+            # Such as a file of countries that is damaged: who cannot be looked at does not pass.
+            log.exception("a web ACL has failed: request=%s", invocation.request_id)
+            raise GatewayError(detail=f"web ACL: unexpected {type(raised).__name__}") from raised
         action = rule.action
         rule.tally.add(action, inspected, sampled=rule.sampled)
         if action == "BLOCK":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -95,12 +96,15 @@ def guarded_by(authorizer_type: str) -> str:
 
 def epoch_seconds(moment: str | float, path: Path, findings: list[Finding]) -> float | None:
     """`moment`, a date as ISO 8601 has it or seconds since 1970; a finding where it is neither."""
-    if not isinstance(moment, str):
-        return float(moment)
     try:
-        parsed = datetime.fromisoformat(moment)
-    except ValueError:
-        remedy = "write it as 2030-01-31T12:00:00Z, or in seconds since 1970"
-        findings.append(error(path, "not a point in time", remedy))
-        return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        if isinstance(moment, str):
+            parsed = datetime.fromisoformat(moment)
+            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        # YAML has .nan and .inf, which no clock ever reaches.
+        if isfinite(moment):
+            return float(moment)
+    except (ValueError, OverflowError):
+        pass
+    remedy = "write it as 2030-01-31T12:00:00Z, or in seconds since 1970"
+    findings.append(error(path, "not a point in time", remedy))
+    return None

@@ -43,6 +43,8 @@ def _taken_out(api: dict[str, Any], path: Path) -> bool:
             stage["variables"][inner[2]] = ""
         else:
             stage.pop(inner[1], None)
+    elif member == "authorizers" and inner:
+        return _take_authorizer(api, inner[0])
     elif member in _NEEDED or (member in _NAMED and member in api):
         return False
     else:
@@ -57,3 +59,16 @@ def _take_route(api: dict[str, Any], key: str | int) -> None:
         for settings in ("methodSettings", "routeSettings"):
             if isinstance(stage, dict) and isinstance(stage.get(settings), dict):
                 stage[settings].pop(key, None)
+
+
+def _take_authorizer(api: dict[str, Any], name: str | int) -> bool:
+    """Take it out of the routes that name it, too: that there is none of this name would be no news."""
+    authorizers, routes = api.get("authorizers"), api.get("routes")
+    if not isinstance(authorizers, dict) or not isinstance(routes, dict) or api.get("protocol") == "WEBSOCKET":
+        return False  # of a WebSocket API, stages have members that nobody could look at without it
+    authorizers.pop(name, None)
+    for route in routes.values():
+        if isinstance(route, dict) and name in (route.get("authorizer"), route.get("authorizerId")):
+            for member in ("authorizer", "authorizerId", "authorizationType", "authorizationScopes"):
+                route.pop(member, None)
+    return True

@@ -104,7 +104,12 @@ class TokensEntry(Entry, frozen=True, kw_only=True):
 
     subprotocol: Maybe[Annotated[bool, Meta(description="An offered wsgw.auth.TOKEN")]] = UNSET
     query: Maybe[Annotated[str, Meta(min_length=1, description="Name of the query parameter")]] = UNSET
-    cookie: Maybe[Annotated[str, Meta(min_length=1, description="Name of the cookie; wants allowedOrigins")]] = UNSET
+    cookie: Maybe[
+        Annotated[
+            str,
+            Meta(min_length=1, description="Name of the cookie; pages of other origins need allowedOrigins"),
+        ]
+    ] = UNSET
     ticket: Maybe[
         Annotated[str, Meta(min_length=1, description="Name of the query parameter of a one-time connect ticket")]
     ] = UNSET

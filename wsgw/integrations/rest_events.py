@@ -17,6 +17,7 @@ from wsgw.errors import ApiConfigurationError, FunctionError
 from wsgw.integrations.proxy_result import Answer, kind, member, parsed, single_header, status_of
 from wsgw.invocation import Authorization, HttpInvocation, Principal, Reply
 from wsgw.mapping.client_certificate import client_certificate
+from wsgw.mapping.readers import vpc_source
 from wsgw.mapping.times import clf_time
 
 Event = dict[str, Any]
@@ -113,6 +114,9 @@ def identity(invocation: HttpInvocation) -> dict[str, Any]:
     result["userAgent"] = caller.user_agent
     if caller.certificate is not None:
         result["clientCert"] = client_certificate(caller.certificate.der)
+    source = vpc_source(invocation)
+    if source is not None:
+        result["vpcId"], result["vpceId"] = source.vpc, source.endpoint
     return result
 
 

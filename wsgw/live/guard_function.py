@@ -18,6 +18,8 @@ from wsgw.authorizers.results_cache import results_of
 from wsgw.definitions.api import Api, Protocol, Stage
 from wsgw.definitions.authorizer import MOST_RESULT_TTL, Authorizer
 from wsgw.definitions.route import Route
+from wsgw.integrations.handler_context import Handler
+from wsgw.integrations.local import PythonIntegration
 from wsgw.invocation import Principal
 from wsgw.live.parts import Parts
 from wsgw.mapping.expressions import expression
@@ -101,5 +103,13 @@ def _call(authorizer: Authorizer, uri: str, parts: Parts) -> CallAuthorizer:
     if authorizer.called == "HTTP":
         return call_endpoint(parts.http_pool, parts.http_pool.target(uri), timeout)
     if authorizer.called == "PYTHON":
-        return call_python(parts.handler(uri), parts.connections, timeout)
+        return call_python(_python(parts.handler(uri), parts), timeout)
     return call_function(parts.lambda_clients, uri, timeout)
+
+
+def _python(handler: Handler, parts: Parts) -> PythonIntegration:
+    """One for all routes, and with it the threads of a plain function."""
+    # By its identity, which no other handler has as long as somebody uses this one.
+    return parts.access.shared(
+        ("python authorizer", id(handler)), lambda: PythonIntegration(handler, parts.connections)
+    )

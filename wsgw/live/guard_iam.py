@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wsgw.authorizers.base import Verifier
-from wsgw.authorizers.iam import USED, UsedSignatures
 from wsgw.authorizers.iam_verifier import IamVerifier
+from wsgw.authorizers.used_signatures import USED, UsedSignatures
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Route
 from wsgw.live.parts import Parts

@@ -37,7 +37,7 @@ def jwt_verifier(api: Api, stage: Stage, route: Route, authorizer: Authorizer, p
     settings = parts.settings
     place = _place(authorizer.issuer, authorizer.jwks_uri, parts.base)
     keys = _issuer_keys(place, settings.jwt_algorithms, parts)
-    tokens = parts.access.kept(
+    tokens = parts.access.shared(
         ("jwt tokens", place, authorizer.audience),
         lambda: JwtTokens(
             keys,
@@ -71,7 +71,7 @@ def cognito_verifier(api: Api, stage: Stage, route: Route, authorizer: Authorize
     for pool in pools:
         of_pool = _issuer_keys(KeysPlace(pool.issuers[0], pool.jwks_uri), POOL_ALGORITHMS, parts)
         keys.update(dict.fromkeys(pool.issuers, of_pool))
-    tokens = parts.access.kept(
+    tokens = parts.access.shared(
         ("pool tokens", pools, text),
         lambda: PoolTokens(
             keys,
@@ -90,7 +90,7 @@ def _issuer_keys(place: KeysPlace, algorithms: tuple[str, ...], parts: Parts) ->
         # A URL that cannot be called is found out now, not with the first request.
         parts.http_pool.target(place.jwks_uri or place.issuer.rstrip("/") + DISCOVERY_PATH)
     access = parts.access
-    keys = access.kept(
+    keys = access.shared(
         ("issuer keys", place, algorithms),
         lambda: _new_keys(place, algorithms, parts),
     )

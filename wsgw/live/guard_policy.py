@@ -49,8 +49,6 @@ def policy_steps(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Ste
 
 def permit_steps(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
     """Whether who is calling may: their policies together with the resource policy. Raises ValueError."""
-    if api.protocol != "REST" and api.policy is not None:
-        raise ValueError("only REST APIs have resource policies; remove policy, and give the routes an authorizer")
     policy = _policy(api, parts)
     kind = route.authorization_type
     if kind == "NONE" or (kind in _WITHOUT_POLICIES and policy is None and api.protocol != "WEBSOCKET"):
@@ -64,12 +62,18 @@ def permit_steps(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Ste
 def request_facts(parts: Parts) -> FactsOf:
     """Gives what policies may ask about an invocation."""
     settings, now = parts.settings, parts.access.now
-    vpcs = parts.access.kept(("vpc_sources", settings.vpc_sources), lambda: VpcSources(settings.vpc_sources))
+    vpcs = vpc_sources(parts)
 
     def facts(invocation: Invocation) -> Facts:
         return facts_of(invocation, now=now(), region=settings.region, vpcs=vpcs)
 
     return facts
+
+
+def vpc_sources(parts: Parts) -> VpcSources:
+    """The networks that stand for VPCs and their endpoints: the node's."""
+    texts = parts.settings.vpc_sources
+    return parts.access.kept(("vpc_sources", texts), lambda: VpcSources(texts))
 
 
 def _policy(api: Api, parts: Parts) -> Grants | None:

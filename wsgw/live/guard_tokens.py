@@ -65,17 +65,11 @@ def keep_true(live: LiveSocketStage, api: Api, stage: Stage, parts: Parts) -> No
     live.ticket_wanted = bool(places.ticket) and not guarded
     if connect is not None and guarded:
         _check_places(api, stage, connect)
-    if stage.token_expiry == "IGNORE":
-        return
-    where = f"apis.{api.id}.stages.{stage.name}.tokenExpiry"
-    if not guarded and not places.ticket:
-        message = f"{stage.token_expiry} needs an authorizer on $connect, or tickets: nothing else says when it ends"
-        raise DefinitionError([f"{where}: {message}"])
     if stage.token_expiry == "REFRESH" and connect is not None and guarded:
         try:
             live.reauthorization = _reauthorization(api, stage, connect, parts)
         except ValueError as error:
-            raise DefinitionError([f"{where}: {error}"]) from error
+            raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.tokenExpiry: {error}"]) from error
 
 
 def _check_places(api: Api, stage: Stage, connect: Route) -> None:

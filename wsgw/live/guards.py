@@ -7,7 +7,7 @@ policies affect authorization workflow".
 from __future__ import annotations
 
 from wsgw.definitions.api import Api, Stage
-from wsgw.definitions.check_guard import check_guards
+from wsgw.definitions.check_guard import check_guards, check_policy
 from wsgw.definitions.route import Route
 from wsgw.live.guard_keys import key_steps
 from wsgw.live.guard_messages import message_steps
@@ -51,6 +51,6 @@ def guards(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
 
 def _refuse_unenforceable(api: Api, route: Route) -> None:
     """Raises ValueError for what no step would look at: an API that nobody has checked is not served open, either."""
-    for finding in check_guards((), api, route):
+    for finding in (*check_policy((), api), *check_guards((), api, route)):
         if finding.severity == "error":
             raise ValueError(f"{finding.message} ({finding.remedy})")

@@ -9,11 +9,13 @@ from typing import Final
 import msgspec
 
 from wsgw.definitions.api import Api, Protocol, Stage
+from wsgw.definitions.check_stage import unenforceable
 from wsgw.definitions.route import Integration, Route
 from wsgw.errors import ApiConfigurationError, DefinitionError
 from wsgw.ids import api_tag
 from wsgw.invocation import Invocation
 from wsgw.live.guard_firewall import firewall
+from wsgw.live.guard_policy import vpc_sources
 from wsgw.live.guard_throttles import check_enforceable
 from wsgw.live.parts import Parts
 from wsgw.live.route_table import LiveRoute, LiveStage
@@ -36,10 +38,13 @@ def describe(live: LiveStage, api: Api, stage: Stage, parts: Parts) -> None:
     live.stage_variables = stage.variables
     live.limits = stage.limits
     live.log_line = log_line(stage, api.protocol)
+    live.vpc_source = vpc_sources(parts).of if parts.settings.vpc_sources else None
     try:
         live.firewall = firewall(api, stage, parts)
     except ValueError as error:
         raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.webAcl: {error}"]) from error
+    for name, message, remedy in unenforceable(api, stage):
+        raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.{name}: {message} ({remedy})"])
     try:
         check_enforceable(api, stage)
     except ValueError as error:
@@ -57,7 +62,7 @@ def live_route(
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error}"]) from error
     except ApiConfigurationError as error:
         raise DefinitionError([f"apis.{api.id}.routes.{route.key}: {error.detail}"]) from error
-    needs_task = _needs_task(route)
+    needs_task = route.integration is not None and route.integration.type in _NEED_TASK
     return LiveRoute(
         route.key,
         steps,
@@ -72,11 +77,6 @@ def live_route(
         operation_name=route.operation_name or "",
         unbounded=route.integration is not None and route.integration.response_transfer_mode == "STREAM",
     )
-
-
-def _needs_task(route: Route) -> bool:
-    # Whoever is asked about a caller, and for the keys of an issuer, is asked in a task of its own.
-    return route.integration is not None and route.integration.type in _NEED_TASK
 
 
 def live_routes(

@@ -14,6 +14,7 @@ from wsgw.observe.metrics import RouteMetrics
 from wsgw.pipeline.run import Step, run
 
 if TYPE_CHECKING:
+    from wsgw.authorizers.facts import VpcSource
     from wsgw.firewall.compile import Firewall
     from wsgw.live.guard_tokens import Reauthorization
     from wsgw.live.path_table import PathTable
@@ -78,7 +79,8 @@ class LiveStage:
 
     `unmatched` counts what finds no route. `account_id` is the one in ARNs, `deployment_id` changes with what is
     deployed (REST). `firewall` is the stage's web ACL, ready: called with each request and handshake before a route is
-    looked for, it raises WafFiltered; None where there is none.
+    looked for, it raises WafFiltered; None where there is none. `vpc_source` tells by which endpoint and from which VPC
+    an address comes; None where no setting says so.
     """
 
     __slots__ = (
@@ -92,6 +94,7 @@ class LiveStage:
         "stage",
         "stage_variables",
         "unmatched",
+        "vpc_source",
     )
 
     account_id: str
@@ -104,6 +107,7 @@ class LiveStage:
     unmatched: RouteMetrics
     log_line: Callable[[Invocation], str] | None
     firewall: Firewall | None
+    vpc_source: Callable[[str], VpcSource | None] | None
 
 
 class LiveSocketStage(LiveStage):

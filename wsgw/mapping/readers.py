@@ -115,15 +115,55 @@ def claim_reader(name: str) -> Reader | None:
 
 
 def _phase_reader(phase: str, part: str) -> Reader:
-    """Reads what is known of one phase, `authenticate` or `authorize`: nothing where another one decided."""
+    """Reads what is known of one phase, `authenticate` or `authorize`.
+
+    Of a caller who has signed there are both: what is noted is the one that decided, and the other was passed.
+    """
     read_part = attrgetter(part)
 
     def read(invocation: Invocation) -> Value:
         found = invocation.authorization
-        value: Value = None if found is None or found.phase != phase else read_part(found) or None
-        return value
+        if found is None:
+            return None
+        if found.phase == phase:
+            return _unless_empty(read_part(found))
+        return 200 if part == "status" and _has_signed(invocation) else None
 
     return read
+
+
+def _has_signed(invocation: Invocation) -> bool:
+    principal = invocation.caller.principal
+    return principal is not None and principal.kind == "IAM"
+
+
+def _decision_reader(part: str) -> Reader:
+    """Reads what is known of how somebody was let in or refused, whichever phase decided."""
+    read_part = attrgetter(part)
+
+    def read(invocation: Invocation) -> Value:
+        found = invocation.authorization
+        return None if found is None else _unless_empty(read_part(found))
+
+    return read
+
+
+def authorizer_decision_reader(part: str) -> Reader:
+    """Reads the same where an authorizer was asked: nothing of a caller who has signed."""
+    read_decision = _decision_reader(part)
+
+    def read(invocation: Invocation) -> Value:
+        found = invocation.authorization
+        if found is None or found.phase == "authenticate" or _has_signed(invocation):
+            return None
+        return read_decision(invocation)
+
+    return read
+
+
+def _unless_empty(value: Value) -> Value:
+    # Less than a millisecond is 0, which is not nothing.
+    return None if value == "" else value
 
 
 def _function_reader(part: str) -> Reader:
@@ -136,6 +176,12 @@ def _function_reader(part: str) -> Reader:
         return value
 
     return read
+
+
+def _function_latency(invocation: Invocation) -> Value:
+    found = invocation.authorization
+    called = found is not None and (found.function_status or found.function_latency)
+    return found.function_latency if found is not None and called else None
 
 
 def error_message(invocation: Invocation) -> Value:
@@ -167,6 +213,23 @@ def waf_response_code(invocation: Invocation) -> Value:
 def web_acl_arn(invocation: Invocation) -> Value:
     firewall = getattr(invocation.site, "firewall", None)
     return None if firewall is None else str(firewall.arn)
+
+
+def vpc_source(invocation: Invocation) -> Any:
+    """By which endpoint and from which VPC the caller comes (`endpoint`, `vpc`); None where no setting says so."""
+    find = getattr(invocation.site, "vpc_source", None)
+    return None if find is None else find(invocation.caller.source_ip)
+
+
+def vpc_reader(part: str) -> Reader:
+    """Reads `endpoint` or `vpc` of where the caller comes from."""
+
+    def read(invocation: Invocation) -> Value:
+        found = vpc_source(invocation)
+        value: str | None = None if found is None else getattr(found, part)
+        return value
+
+    return read
 
 
 def _waf_error(invocation: Invocation) -> Value:
@@ -250,8 +313,8 @@ COMMON: Final[Mapping[str, Reader]] = {
     "authorizer.principalId": _principal_id,
     **{f"authenticate.{part}": _phase_reader("authenticate", part) for part in ("error", "latency", "status")},
     **{f"authorize.{part}": _phase_reader("authorize", part) for part in ("error", "latency", "status")},
-    **{f"authorizer.{part}": _function_reader(part) for part in ("error", "latency", "status")},
-    "authorizer.integrationLatency": _function_reader("function_latency"),
+    **{f"authorizer.{part}": _decision_reader(part) for part in ("error", "latency", "status")},
+    "authorizer.integrationLatency": _function_latency,
     "authorizer.integrationStatus": _function_reader("function_status"),
     "authorizer.requestId": _function_reader("function_request_id"),
     "identity.apiKey": _api_key,

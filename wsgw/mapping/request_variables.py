@@ -17,8 +17,11 @@ from wsgw.mapping.readers import (
     Reader,
     Value,
     add_sections,
+    authorizer_decision_reader,
     identity_reader,
     nothing,
+    vpc_reader,
+    vpc_source,
     waf_response_code,
     web_acl_arn,
 )
@@ -59,6 +62,9 @@ def _new_context(invocation: HttpInvocation) -> dict[str, Any]:
     identity["userAgent"] = caller.user_agent
     if caller.certificate is not None:
         identity["clientCert"] = client_certificate(caller.certificate.der)
+    source = vpc_source(invocation)
+    if source is not None:
+        identity.update(vpcId=source.vpc, vpceId=source.endpoint)
     context: dict[str, Any] = {
         "resourceId": invocation.resource_id,
         "resourcePath": invocation.resource_path,
@@ -81,6 +87,8 @@ def _new_context(invocation: HttpInvocation) -> dict[str, Any]:
     }
     if invocation.operation_name:
         context["operationName"] = invocation.operation_name
+    if invocation.waf_action:
+        context.update(wafResponseCode=waf_response_code(invocation), webaclArn=web_acl_arn(invocation))
     add_sections(context, invocation)
     return context
 
@@ -144,10 +152,13 @@ REST_READERS: Final[Mapping[str, Reader]] = {
     **_REQUEST,
     **dict.fromkeys(("authorizer.claims", "cipherSuite", "isCanaryRequest", "tlsVersion"), nothing),
     "customDomain.routingRuleIdMatched": nothing,
+    **{f"authorizer.{part}": authorizer_decision_reader(part) for part in ("error", "latency", "status")},
     "wafResponseCode": waf_response_code,
     "webaclArn": web_acl_arn,
     **{f"integration.{part}": nothing for part in ("responseTransferMode", "timeToAllHeaders", "timeToFirstContent")},
-    **{f"identity.{key}": identity_reader(key) for key in ("accessKey", "vpcId", "vpceId")},
+    "identity.accessKey": identity_reader("accessKey"),
+    "identity.vpcId": vpc_reader("vpc"),
+    "identity.vpceId": vpc_reader("endpoint"),
     "deploymentId": attrgetter("site.deployment_id"),
     "operationName": lambda invocation: invocation.operation_name or None,
     "resourceId": attrgetter("resource_id"),

@@ -7,7 +7,6 @@ that they may not; a function says the former by an error of exactly this text: 
 from __future__ import annotations
 
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 import orjson
 
@@ -24,7 +23,6 @@ from wsgw.errors import (
     Unauthorized,
 )
 from wsgw.integrations.drive import apart
-from wsgw.integrations.handler_context import Connections, Handler
 from wsgw.integrations.http_pool import HttpPool, Target, header_block
 from wsgw.integrations.lambda_ import LambdaClients
 from wsgw.integrations.local import PythonIntegration
@@ -32,8 +30,6 @@ from wsgw.integrations.local import PythonIntegration
 Event = dict[str, Any]
 
 _UNAUTHORIZED: Final = "Unauthorized"
-#: By the identities of handler and connections, which live as long as the function that has them.
-_FUNCTIONS: Final[WeakValueDictionary[tuple[int, int], PythonIntegration]] = WeakValueDictionary()
 _JSON: Final = (("Content-Type", "application/json"), ("Accept", "application/json"))
 
 
@@ -75,13 +71,8 @@ def call_endpoint(pool: HttpPool, target: Target, timeout: float) -> CallAuthori
     return call
 
 
-def call_python(handler: Handler, connections: Connections, timeout: float) -> CallAuthorizer:
+def call_python(function: PythonIntegration, timeout: float) -> CallAuthorizer:
     """Calls a Python function: `async def authorize(event, context)`, or a plain one in a thread."""
-    # All routes of an authorizer share one, and with it the threads of a plain function.
-    known = (id(handler), id(connections))
-    function = _FUNCTIONS.get(known)
-    if function is None:
-        function = _FUNCTIONS[known] = PythonIntegration(handler, connections)
     unlogged = frozenset((_UNAUTHORIZED,))
 
     async def call(event: Event, request_id: str, answered: Answered) -> None:

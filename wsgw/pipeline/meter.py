@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from wsgw.authorizers.access import Access
-from wsgw.authorizers.key_ring import Allowance, Where
+from wsgw.authorizers.key_ring import Allowance, HeldKey, Where
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.errors import InvalidApiKey, QuotaExceeded, StoreUnavailable, Throttled
 from wsgw.invocation import HttpInvocation, Invocation
@@ -37,7 +37,7 @@ def meter(access: Access, source: KeySource, where: Where, route_key: str) -> St
         held = access.key_ring.find(value) if value else None
         allowance = held.stages.get(where) if held is not None else None
         if held is None or allowance is None:
-            raise InvalidApiKey
+            raise InvalidApiKey(detail=_why_not(value, held))
         if revoked.until and revoked.has(f"apiKey/{held.key.id}"):
             raise InvalidApiKey(detail="apiKey_revoked")
         invocation.caller.api_key = held.key
@@ -61,9 +61,18 @@ async def _limits(access: Access, allowance: Allowance, key_id: str, where: Wher
     if allowance.throttle is not None:
         wanted.append((of_key, allowance.throttle))
     if wanted and await access.buckets.take_each(wanted) < len(wanted):
-        raise Throttled(detail="usage_plan_throttle")
+        raise Throttled(detail=f"usage_plan_throttle plan={allowance.plan} key={key_id}")
     if allowance.quota is not None and not await access.usage.spend(key_id, allowance.plan, allowance.quota):
-        raise QuotaExceeded
+        raise QuotaExceeded(detail=f"usage_plan_quota plan={allowance.plan} key={key_id}")
+
+
+def _why_not(value: str | None, held: HeldKey | None) -> str:
+    """For the operator's log, which has no values of keys."""
+    if not value:
+        return "apiKey_missing"
+    if held is None:
+        return "apiKey_unknown_or_disabled"
+    return f"apiKey_in_no_plan_of_this_stage key={held.key.id}"
 
 
 def header_of_request(invocation: Invocation) -> str | None:

@@ -6,6 +6,7 @@ Source: developer guide, "How API Gateway resource policies affect authorization
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, Literal
 from urllib.parse import unquote
@@ -25,6 +26,8 @@ FactsOf = Callable[[Invocation], Facts]
 Wording = Callable[[Principal | None, str, Decision, Basis], str | None]
 
 _LONGEST_ARN: Final = 1_600
+_MATRIX_PARAMETERS: Final = re.compile(r";[^/]*")
+_SLASHES: Final = re.compile(r"//+")
 _ALLOW, _DENY, _SILENT = Decision.ALLOW, Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY
 
 
@@ -42,14 +45,16 @@ class Place:
 
     def decide(self, policies: Grants, invocation: Invocation, arn: str) -> Decision:
         """What `policies` say about this invocation."""
-        # A path that can be written in another way is not a way around what denies it.
-        names = self._names(arn) if "%" in arn or arn[-1] == "/" else None
+        # A path that can be written, or read, in another way is not a way around what denies it.
+        ambiguous = "%" in arn or ";" in arn or "//" in arn or arn[-1] == "/"
+        names = self._names(arn) if ambiguous else None
         decision: Decision = policies.decide(INVOKE, arn, lambda: self.facts(invocation), names)
         return decision
 
     def _names(self, arn: str) -> Names:
         own = (arn, _trimmed(arn)) if self.slashes else (arn,)
-        return Names(own, (*own, *map(unquote, own)))
+        decoded = tuple(map(unquote, own))
+        return Names(own, (*own, *decoded, *map(_plain, decoded)))
 
     def refusal(self, invocation: Invocation, arn: str, decision: Decision, basis: Basis, detail: str) -> AccessDenied:
         """The error that a denied invocation ends in, noted for logs."""
@@ -66,6 +71,11 @@ def _trimmed(arn: str) -> str:
     stage, _, path = path.partition("/")
     method, slash, path = path.partition("/")
     return f"{head}/{stage}/{method}{slash}{path.rstrip('/')}"
+
+
+def _plain(arn: str) -> str:
+    """`arn` as servers read a path that know matrix parameters (RFC 3986 §3.3), or take several slashes for one."""
+    return _SLASHES.sub("/", _MATRIX_PARAMETERS.sub("", arn))
 
 
 def must_be_allowed(policy: Grants, place: Place) -> Step:

@@ -6,12 +6,23 @@ import time
 from collections.abc import Callable
 
 
-class MemoryCache:
-    """Entries of this process. `now` gives seconds and never goes back. Beyond `most`, the oldest are forgotten."""
+#: What an entry takes beside its value: its key, its time, its places in dictionaries.
+_OVERHEAD = 512
 
-    def __init__(self, now: Callable[[], float] = time.monotonic, most: int = 100_000) -> None:
+
+class MemoryCache:
+    """Entries of this process. `now` gives seconds and never goes back.
+
+    Beyond `most` of them, or about `most_bytes` of memory, the oldest are forgotten.
+    """
+
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, most: int = 100_000, most_bytes: int = 64 * 1024 * 1024
+    ) -> None:
         self._now = now
         self._most = most
+        self._most_bytes = most_bytes
+        self._size = 0
         self._entries: dict[tuple[str, str], tuple[bytes, float]] = {}
 
     async def get(self, group: str, key: str) -> bytes | None:
@@ -20,15 +31,23 @@ class MemoryCache:
 
     async def put(self, group: str, key: str, value: bytes, seconds: float) -> None:
         # Taken out first: a dict keeps its order, and the oldest goes first.
-        self._entries.pop((group, key), None)
-        self._entries[group, key] = (value, self._now() + seconds)
-        while len(self._entries) > self._most:
-            del self._entries[next(iter(self._entries))]
+        self._forget((group, key))
+        # A copy: what JSON libraries give may hold on to the whole buffer that it was written in.
+        self._entries[group, key] = (bytes(memoryview(value)), self._now() + seconds)
+        self._size += len(value) + _OVERHEAD
+        while len(self._entries) > self._most or (self._size > self._most_bytes and len(self._entries) > 1):
+            self._forget(next(iter(self._entries)))
 
     async def take(self, group: str, key: str) -> bytes | None:
         value = await self.get(group, key)
-        self._entries.pop((group, key), None)
+        self._forget((group, key))
         return value
 
     async def flush(self, group: str) -> None:
-        self._entries = {name: entry for name, entry in self._entries.items() if name[0] != group}
+        for name in [name for name in self._entries if name[0] == group]:
+            self._forget(name)
+
+    def _forget(self, name: tuple[str, str]) -> None:
+        entry = self._entries.pop(name, None)
+        if entry is not None:
+            self._size -= len(entry[0]) + _OVERHEAD

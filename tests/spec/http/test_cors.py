@@ -153,6 +153,30 @@ async def test_errors_of_the_gateway_carry_them(gateway: TestGateway, client: Cl
     assert [answer.header("access-control-allow-origin") for answer in answers] == [PAGE] * 4
 
 
+GUARDS = [
+    pytest.param({"authorizationType": "AWS_IAM"}, 403, id="AWS_IAM: 403"),
+    pytest.param({"authorizer": "who"}, 401, id="an authorizer: 401"),
+    pytest.param({"throttle": {"rateLimit": 1, "burstLimit": 0}}, 429, id="a throttle: 429"),
+]
+
+
+@pytest.mark.parametrize("key", ["GET /pets", "$default"])
+@pytest.mark.parametrize(("guard", "status"), GUARDS)
+async def test_what_guards_a_route_is_behind_preflights(
+    gateway: TestGateway, backend: Backend, client: Client, key: str, guard: dict[str, Any], status: int
+):
+    """Rows Preflight (without authorization), `$default` route with authorizer, Errors (unconfirmed)."""
+    who = {"type": "REQUEST", "uri": "lambda:auth", "identitySource": "$request.header.X-Token"}
+    stage = {"throttle": guard["throttle"]} if "throttle" in guard else None
+    route = {**proxy(backend.url), **({} if stage else guard)}
+    cors = {"allowOrigins": [PAGE], "allowMethods": ["GET"]}
+    gateway.deploy(web_api({key: route}, cors=cors, authorizers={"who": who}, stages={"$default": stage}))
+    assert (await client.ask("/pets", "OPTIONS", PREFLIGHT)).status == 204
+    answer = await client.ask("/pets", headers={"Origin": PAGE})
+    assert (answer.status, answer.header("access-control-allow-origin")) == (status, PAGE)
+    assert backend.requests == []
+
+
 CONSTRAINTS = [
     pytest.param({"allowOrigins": ["*"], "allowCredentials": True}, False, id="credentials not with * (unconfirmed)"),
     pytest.param({"allowOrigins": ["https://*"], "allowCredentials": True}, True, id="credentials with https://*"),

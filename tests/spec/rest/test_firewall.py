@@ -21,7 +21,9 @@ from tests.harness.raw_websocket import Response
 from tests.harness.rest_api import JSON, answers, ask, mock, rest_api
 from tests.harness.signed_requests import SAYS, as_resource_policy
 from wsgw.definitions.api import Api, GatewayResponse, Stage
+from wsgw.definitions.check_unserved import unserved
 from wsgw.definitions.firewall import WebAcl
+from wsgw.definitions.freeze_firewall import web_acl_of
 from wsgw.errors import DefinitionError
 
 FORBIDDEN = (403, "ForbiddenException", {"message": "Forbidden"})
@@ -138,11 +140,16 @@ async def test_the_inspected_body_is_limited(gateway: TestGateway, members: dict
 
 async def test_a_rule_that_cannot_be_enforced_is_not_deployed(gateway: TestGateway):
     """Fail mode: there is no service that could be away; what a rule asks for and is not there is not left open."""
-    from wsgw.definitions.freeze_firewall import web_acl_of
-
     acl = web_acl_of({"Name": "acl", "Rules": [rule("it", {"NoSuchStatement": {}})]})
     with pytest.raises(DefinitionError, match="webAcl"):
         gateway.deploy(guarded(acl))
+
+
+def test_a_web_acl_of_aws_wafs_own_is_an_error():
+    """Web ACL (regional) attached to a stage by its ARN: not reached from here, so the stage is not left open."""
+    stage = {"stageName": "dev", "webAclArn": "arn:aws:wafv2:us-east-1:000000000000:regional/webacl/acl/1"}
+    (finding,) = unserved({"protocolType": "REST", "id": "pets", "name": "pets", "resources": [], "stages": [stage]})
+    assert (finding.severity, finding.path[-1]) == ("error", "webAclArn")
 
 
 # ---- variables

@@ -21,6 +21,8 @@ Getter: TypeAlias = Callable[[Frame], Any]
 Test: TypeAlias = Callable[[Frame], bool]
 StepGetter: TypeAlias = Callable[[Frame, Any], Any]
 Run: TypeAlias = Callable[[Frame], None]
+#: `$context.authorizer.claims` as a whole is null, though each of them is there. Source: developer guide, "$context".
+_CLAIMS = (nodes.Property("authorizer"), nodes.Property("claims"))
 
 
 class Definition:
@@ -188,6 +190,8 @@ class ExpressionCompiler:
     def reference(self, node: nodes.Reference) -> Getter:
         root = node.root
         missing = "" if self.dialect.empty_missing else None
+        if node.root == "context" and node.steps == _CLAIMS:
+            return lambda frame: missing
         steps = [self.step(step) for step in node.steps]
         if not steps:
 
