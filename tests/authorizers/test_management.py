@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.authorizers.sigv4_signing import CONNECTION, HOST, KEY, NOW, altered, sign, with_header
-from wsgw.authorizers import management
+from wsgw.authorizers import grants, management
 from wsgw.authorizers.iam import SignedRequest
 from wsgw.authorizers.management import ManagementGuard
 from wsgw.authorizers.policy import PolicyError
@@ -138,8 +138,8 @@ def rule_document(resource: str) -> dict[str, Any]:
 
 def test_a_decision_is_made_once(monkeypatch):
     calls = []
-    original = management.evaluate
-    monkeypatch.setattr(management, "evaluate", lambda *args: calls.append(args) or original(*args))
+    original = grants.evaluate
+    monkeypatch.setattr(grants, "evaluate", lambda *args: calls.append(args) or original(*args))
     checked = guard(key_with(rule()))
     for _ in range(3):
         check(checked, sign())

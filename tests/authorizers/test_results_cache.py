@@ -289,7 +289,8 @@ async def test_a_flush_is_announced_and_heard(store: MemoryCache, time: Time, an
     await there.of("a", "dev").found(KEY, 60, read, Authorizer())
     await there.of("a", "prod").found(KEY, 60, read, Authorizer())
     assert await here.flush("a", "dev")
-    (topic,) = announced
+    topic, again = announced
+    assert topic == again
     there.announced("definitions")
     assert there.of("a", "dev").kept(KEY) is not None
     there.announced(topic)
@@ -297,6 +298,32 @@ async def test_a_flush_is_announced_and_heard(store: MemoryCache, time: Time, an
     assert there.of("a", "prod").kept(KEY) is not None
     there.announced("")  # something may have been missed
     assert there.of("a", "prod").kept(KEY) is None
+
+
+async def test_what_a_node_was_told_just_before_a_flush_is_not_shared_after_it(store: MemoryCache, time: Time):
+    """It hears of the flush some milliseconds later, when its authorizer has answered."""
+    loop = asyncio.get_running_loop()
+    there = results(store, time)
+    here = results(store, time, lambda topic: void(loop.call_later(0.02, there.announced, topic)))
+    here.of("a", "dev")
+    asked = Authorizer()
+    asked.gate.clear()
+    late = asyncio.create_task(there.of("a", "dev").found(KEY, 60, read, asked))
+    await until(lambda: asked.calls)
+    flush = asyncio.create_task(here.flush("a", "dev"))
+    await asyncio.sleep(0)
+    asked.gate.set()
+    assert (await late)[0] is not None
+    assert await flush
+    await asyncio.sleep(0.04)
+    for one in (here, there):
+        asked_anew = Authorizer(DENIED)
+        await one.of("a", "dev").found(KEY, 60, read, asked_anew)
+        assert asked_anew.calls == (one is here)
+
+
+def void(_: object) -> None:
+    """Says that nobody wants it."""
 
 
 async def test_stages_share_nothing(store: MemoryCache, time: Time):

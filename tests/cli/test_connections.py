@@ -167,7 +167,7 @@ async def test_without_a_gateway_the_command_says_so(served: TestGateway):
     result = await wsgw("list", "--control", f"http://127.0.0.1:{port}")
     assert result.exit_code == 1
     assert result.output.startswith(f"wsgw: no gateway answers at http://127.0.0.1:{port}: ")
-    assert result.output.endswith("is `wsgw serve` running?\n")
+    assert result.output.endswith("is `wsgw serve` running, and is this its control port (--control)?\n")
 
 
 async def test_an_address_that_is_no_control_port_is_said_so(served: TestGateway, backend: Backend):

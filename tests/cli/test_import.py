@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from tests.harness.raw_websocket import HandshakeRefused
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import DidNotStart, Served
+from wsgw.cli.import_store import mark
 from wsgw.cli.main import main
 from wsgw.cli.stored_definitions import StoredDefinitions
 from wsgw.settings import Settings
@@ -109,7 +110,8 @@ async def test_an_api_is_replaced_whole_and_others_stay(where: tuple[str, str], 
     await wsgw("import", written(CHAT % ("chat", "old") + "      other: http://localhost/\n"), *where)
     await wsgw("import", written(CHAT % ("shop", "shop")), *where)
     result = await wsgw("import", written(CHAT % ("chat", "new")), *where)
-    assert result.output == "stored chat (revision 3)\n"
+    # The first import has also written down that there was one.
+    assert result.output == "stored chat (revision 4)\n"
     found = await stored(where)
     assert sorted(found.apis) == ["chat", "shop"]
     assert [route["routeKey"] for route in orjson.loads(found.apis["chat"])["routes"]] == ["ping"]
@@ -241,6 +243,32 @@ async def test_changed_says_whether_anything_was_stored_since_the_last_reading()
     assert await definitions.changed()
     await definitions.read({})
     assert not await definitions.changed()
+
+
+@pytest.mark.parametrize("writes", [0, 1, 3])
+async def test_a_store_that_was_emptied_is_not_one_without_apis(writes: int):
+    """Whatever else was written to it since, such as what is revoked: the revision may be lower, the same or higher."""
+    documents = MemoryDocuments()
+    await documents.write("api", {"chat": b"{}"})
+    await mark(documents)
+    definitions = StoredDefinitions(documents, "here")
+    await definitions.read({})
+    definitions.documents = emptied = MemoryDocuments()
+    for number in range(writes):
+        await emptied.write("revocation", {str(number): b"{}"})
+    assert not await definitions.changed(told=True)
+    await emptied.write("api", {"chat": b"{}"})
+    await mark(emptied)
+    assert await definitions.changed()
+
+
+async def test_who_is_told_looks_though_the_revision_is_the_same():
+    documents = MemoryDocuments()
+    await documents.write("api", {"chat": b"{}"})
+    definitions = StoredDefinitions(documents, "here")
+    await definitions.read({})
+    assert not await definitions.changed()
+    assert await definitions.changed(told=True)
 
 
 PETS = """

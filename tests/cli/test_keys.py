@@ -187,8 +187,8 @@ async def test_a_key_that_is_imported_is_good_on_gateways_that_run(where: tuple[
         assert await status(served) == 403
         result = await wsgw("import", write(KEY % VALUE + PLAN % 100, "keys.yaml"), *where)
         assert result.output.splitlines() == [
-            "stored API key partner (revision 2)",
-            "stored usage plan gold (revision 3)",
+            "stored API key partner (revision 3)",
+            "stored usage plan gold (revision 4)",
         ]
         await becomes(served, 200)
         result = await wsgw("import", write((KEY % VALUE).replace("}", ", enabled: false}"), "k.yaml"), *where)

@@ -42,6 +42,13 @@ async def test_a_revoked_principal_is_closed_listed_and_let_in_again(gateway: Te
     assert (await wsgw(gateway, "revoke", "--list")).output == ""
 
 
+async def test_a_time_that_is_over_revokes_nobody_and_lifts_nothing(gateway: TestGateway):
+    await wsgw(gateway, "revoke", "--principal", "ada")
+    result = await wsgw(gateway, "revoke", "--principal", "ada", "--until", "2020-01-01")
+    assert (result.exit_code, result.output) == (1, "wsgw: 400: until: it has passed\n")
+    assert "until it is lifted" in (await wsgw(gateway, "revoke", "--list")).output
+
+
 async def test_keys_are_revoked_until_a_time(gateway: TestGateway):
     serve(gateway)
     assert (await wsgw(gateway, "revoke", "--access-key", "AKID", "--until", "2100-01-01")).exit_code == 0

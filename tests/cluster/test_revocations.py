@@ -91,6 +91,7 @@ async def test_a_revocation_takes_effect_on_three_nodes_within_a_second(
         await revoked_everywhere(cluster)
 
 
+@pytest.mark.slow
 async def test_over_a_redis_cluster_it_does_too(redis_cluster: RedisClusterSet, tmp_path: Path, door: Door):
     async with GuardedCluster(tmp_path, [redis_cluster.url] * 3, door) as cluster:
         await revoked_everywhere(cluster)
@@ -111,6 +112,7 @@ async def test_it_does_when_the_announcement_is_lost(
         await revoked_everywhere(cluster)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heard", [True, False], ids=["heard", "lost"])
 async def test_a_principals_connections_end_on_all_nodes_and_may_come_back(
     own_redis: RedisServer, proxies: list[FaultProxy], tmp_path: Path, door: Door, heard: bool
@@ -127,6 +129,7 @@ async def test_a_principals_connections_end_on_all_nodes_and_may_come_back(
         assert [await who(one) for one in (*again, *others)] == ["ada"] * 3 + ["bob"] * 3
 
 
+@pytest.mark.slow
 async def test_delete_at_principals_reaches_all_nodes(own_redis: RedisServer, tmp_path: Path, door: Door):
     async with GuardedCluster(tmp_path, [own_redis.url] * 3, door) as cluster:
         hers = await entered(cluster, "ada")
@@ -135,6 +138,7 @@ async def test_delete_at_principals_reaches_all_nodes(own_redis: RedisServer, tm
         assert await all_closed(hers, began) == [ENDED] * 3
 
 
+@pytest.mark.slow
 async def test_a_node_that_cannot_reach_redis_learns_of_it_when_it_can(
     own_redis: RedisServer, proxies: list[FaultProxy], tmp_path: Path, door: Door
 ):
@@ -156,6 +160,7 @@ async def test_a_node_that_cannot_reach_redis_learns_of_it_when_it_can(
         assert await cluster.status(cut_off, "ada") == 401
 
 
+@pytest.mark.slow
 async def test_while_redis_is_away_nothing_is_revoked_and_the_answer_says_so(
     own_redis: RedisServer, tmp_path: Path, door: Door
 ):
@@ -175,6 +180,7 @@ async def test_while_redis_is_away_nothing_is_revoked_and_the_answer_says_so(
         own_redis.thaw()
 
 
+@pytest.mark.slow
 async def test_what_is_revoked_stays_so_when_redis_comes_back_empty_and_something_is_stored_anew(
     own_redis: RedisServer, tmp_path: Path, door: Door
 ):
@@ -197,6 +203,7 @@ async def test_what_is_revoked_stays_so_when_redis_comes_back_empty_and_somethin
             assert [await cluster.status(node, token) for token in ("ada", "eve", "bob")] == [401, 401, 101]
 
 
+@pytest.mark.slow
 async def test_an_api_key_that_is_deleted_closes_what_it_has_opened_on_all_nodes(
     own_redis: RedisServer, tmp_path: Path, door: Door
 ):
@@ -210,6 +217,7 @@ async def test_an_api_key_that_is_deleted_closes_what_it_has_opened_on_all_nodes
         assert await all_closed(clients, time.monotonic()) == [REVOKED] * 3
 
 
+@pytest.mark.slow
 async def test_what_is_served_from_redis_is_served_on_when_it_comes_back_empty_and_somebody_is_revoked(
     own_redis: RedisServer, tmp_path: Path, door: Door
 ):

@@ -45,6 +45,27 @@ apis:
     stages:
       prod: {{routeSettings: {{GET /ping: {{throttlingRateLimit: 100, throttlingBurstLimit: 20}}}}}}
 """
+#: And of what a usage plan allows the holder of a key, or of a key for one method.
+VALUE = "partner-value-of-20-or-more"
+STAGES = {
+    "plan": "apiStages: [{{apiId: rest, stage: prod}}], throttle: LIMIT",
+    "method": "apiStages: [{{apiId: rest, stage: prod, throttle: {{/ping/GET: LIMIT}}}}]",
+}
+PLANNED = """
+apis:
+  rest:
+    protocol: REST
+    routes:
+      GET /ping:
+        apiKeyRequired: true
+        integration:
+          type: MOCK
+          requestTemplates: {{application/json: '{{"statusCode": 200}}'}}
+    stages: {{prod: {{}}}}
+apiKeys: {{partner: {{value: partner-value-of-20-or-more}}}}
+usagePlans:
+  gold: {{STAGES, quota: {{limit: 1000000, period: MONTH}}, keys: [partner]}}
+"""
 
 
 async def offered(cluster: ClusterUnderTest, rate: float, seconds: float) -> tuple[int, float, float]:
@@ -72,7 +93,7 @@ class Asker(asyncio.Protocol):
     """Sends one GET after the other over a kept connection; `statuses` are those of the answers."""
 
     def __init__(self, path: str) -> None:
-        self._request = f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode()
+        self._request = f"GET {path} HTTP/1.1\r\nHost: gateway\r\nx-api-key: {VALUE}\r\n\r\n".encode()
         self._received = b""
         self._waiting = 0
         self.statuses: list[int] = []
@@ -156,6 +177,31 @@ async def test_the_limit_of_requests_is_exact_over_three_nodes(
     async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=REQUESTS) as cluster:
         passed, took, unwanted = await requested(cluster, path, 10 * RATE, seconds)
         assert BURST + 0.98 * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
+
+
+@pytest.mark.parametrize("of", STAGES)
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(10, marks=pytest.mark.slow),
+        pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(180)]),
+    ],
+)
+async def test_the_limit_of_a_usage_plan_is_exact_over_three_nodes(
+    own_redis: RedisServer, tmp_path: Path, seconds: float, of: str
+):
+    """P-08, for the holder of an API key; and just what passed is counted."""
+    limit = f"{{{{rateLimit: {RATE}, burstLimit: {BURST}}}}}"
+    definition = PLANNED.replace("STAGES", STAGES[of]).replace("LIMIT", limit)
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=definition) as cluster:
+        passed, took, unwanted = await requested(cluster, "/rest/prod/ping", 10 * RATE, seconds)
+        assert BURST + 0.98 * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
+        async with asyncio.timeout(10):
+            for node in cluster.nodes:
+                used: list[int] = []
+                while used != [passed, 1_000_000 - passed]:
+                    answer = json.loads((await node.get("/usageplans/gold/usage"))[1])
+                    used = answer["items"]["partner"][0]
 
 
 @pytest.mark.parametrize("seconds", SECONDS)

@@ -95,6 +95,59 @@ async def test_what_a_killed_node_counted_stays_but_for_its_last_second(own_redi
 
 
 @pytest.mark.slow
+async def test_a_node_that_ends_as_it_should_loses_nothing(own_redis: RedisServer, tmp_path: Path):
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 2, definition=limited(500)) as cluster:
+        ending, other = cluster.nodes
+        assert await many([ending], 50) == {200: 50}
+        assert await ending.terminate() == 0
+        assert await used(other) == [50, 450]
+        await ending.start()
+        assert await many(cluster.nodes, 20) == {200: 20}
+        await is_used(ending, [70, 430])
+
+
+@pytest.mark.slow
+async def test_while_redis_is_down_usage_is_counted_by_the_nodes_and_handed_over_when_it_is_back(tmp_path: Path):
+    """The days whole, also those of the last second before; quotas as far as they were counted by then."""
+    async with (
+        RedisServer(persistent=True) as redis,
+        ClusterUnderTest(tmp_path, [redis.url] * 3, definition=limited(500)) as cluster,
+    ):
+        assert await many(cluster.nodes, 60) == {200: 60}
+        await redis.kill()
+        assert await many(cluster.nodes, 90) == {200: 90}
+        assert (await answer(cluster.nodes[0]))["message"].startswith("Usage cannot be told now")
+        await redis.restart(empty=False)
+        for node in cluster.nodes:
+            async with asyncio.timeout(30):
+                while (await answer(node)).get("items", {}).get("partner", [[0, 0]])[0] != [150, 440]:
+                    await asyncio.sleep(0.2)
+        assert await many(cluster.nodes, 30) == {200: 30}
+        for node in cluster.nodes:
+            await is_used(node, [180, 410])
+
+
+@pytest.mark.slow
+async def test_a_plans_limits_let_all_through_while_redis_is_away_and_hold_when_it_is_back(tmp_path: Path):
+    definition = limited(500).replace("    quota:", "    throttle: {{rateLimit: 0.001, burstLimit: 3}}\n    quota:")
+    async with (
+        RedisServer(persistent=True) as redis,
+        ClusterUnderTest(tmp_path, [redis.url] * 2, definition=definition) as cluster,
+    ):
+        assert await many(cluster.nodes, 2) == {200: 2}
+        await redis.kill()
+        assert await many(cluster.nodes, 20) == {200: 20}
+        await redis.restart(empty=False)
+        async with asyncio.timeout(20):
+            while not all([await node.ready() for node in cluster.nodes]):
+                await asyncio.sleep(0.05)
+        assert await many(cluster.nodes, 10) == {200: 1, 429: 9}
+        await redis.kill()
+        # What is known to be empty is empty without Redis, too, until tokens must have come back.
+        assert await many(cluster.nodes, 10) == {429: 10}
+
+
+@pytest.mark.slow
 async def test_while_redis_does_not_answer_requests_are_served_and_each_is_counted_once_it_does(
     own_redis: RedisServer, tmp_path: Path
 ):

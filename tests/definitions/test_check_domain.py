@@ -88,3 +88,20 @@ def test_a_name_that_is_there_twice_is_an_error_whatever_its_case():
     assert [one.message for one in check_domains(parsed.domain_names, apis)] == [
         "it is there twice: names have no case"
     ]
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "REST", "WEBSOCKET"])
+def test_a_way_around_mutual_tls_is_a_warning(protocol: str):
+    """At its own address an API asks for no certificate, as on the service; each kind can be closed there."""
+
+    def found(**members: object) -> list[str]:
+        api = {"protocol": protocol, "routes": {}, **members}
+        domain = {"mappings": {"/": "a"}, "truststore": "clients.pem"}
+        parsed = parse(json.dumps({"apis": {"a": api}, "domainNames": {"a.example": domain}}).encode(), "f", {})
+        assert [str(finding) for finding in parsed.findings] == []
+        return [str(one) for one in check_domains(parsed.domain_names, map(freeze, parsed.documents))]
+
+    (one,) = found()
+    assert one.startswith("warning: ")
+    assert "a answers without a client certificate, too" in one
+    assert found(disableExecuteApiEndpoint=True) == []

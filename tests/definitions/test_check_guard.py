@@ -26,7 +26,9 @@ AUTHORIZERS: dict[str, dict[str, Any]] = {
         "own": {"type": "REQUEST", "uri": "lambda:f"},
         "login": {"type": "JWT", "issuer": "https://issuer.example", "audience": "a"},
     },
-    "WEBSOCKET": {"own": {"type": "REQUEST", "uri": "lambda:f", "identitySource": "route.request.querystring.t"}},
+    "WEBSOCKET": {
+        "own": {"type": "REQUEST", "uri": "lambda:f", "identitySource": "route.request.header.Authorization"}
+    },
 }
 
 

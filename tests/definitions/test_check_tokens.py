@@ -18,7 +18,7 @@ IN_QUERY = "route.request.querystring.t"
 
 def said(*sources: str, kind: str = "CUSTOM", tokens: TokenPlaces | None = None, **members: Any) -> list[str]:
     authorizer = Authorizer(id="x1", name="login", type="REQUEST", identity_sources=sources)
-    connect = Route("$connect", authorization_type=kind, authorizer=None if kind in ("NONE", "AWS_IAM") else "x1")
+    connect = Route(key="$connect", authorization_type=kind, authorizer=None if kind in ("NONE", "AWS_IAM") else "x1")
     one = Api(id="c", name="c", protocol="WEBSOCKET", routes={"$connect": connect}, authorizers={"x1": authorizer})
     stage = Stage(name="prod", tokens=tokens or TokenPlaces(), **members)
     return [str(finding) for finding in check_tokens(("s",), one, stage)]

@@ -504,6 +504,46 @@ async def test_what_was_revoked_stays_so_when_the_store_is_emptied(pair: Pair, r
         assert one.app.access.revoked.has("principal/ada")
 
 
+async def test_what_an_emptied_store_has_lost_is_stored_again(pair: Pair, redis: RedisServer):
+    first, second = pair
+    await revoke(first, principalId="ada")
+    await until(lambda: second.app.access.revoked.until)
+    await redis.flush()
+    # The same revision as before, and nobody says a word: all is read again some seconds later.
+    await revoke(first, principalId="eve")
+    await second.app.authority._read(second.app.documents)  # type: ignore[arg-type]
+    stored = await second.app.documents.all("revocation")  # type: ignore[union-attr]
+    assert set(stored) == {"principal/ada", "principal/eve"}
+
+
+async def test_who_was_cut_off_while_it_was_lifted_does_not_store_it_again(pair: Pair):
+    first, second = pair
+    await revoke(first, principalId="ada")
+    await until(lambda: second.app.access.revoked.until)
+    await second.app.authority.close()
+    assert await lift(first, "principal", "ada") == 204
+    assert await lift(first, "principal", "ada") == 404
+    assert second.app.access.revoked.has("principal/ada")
+    await second.app.authority._read(second.app.documents)  # type: ignore[arg-type]
+    assert [await listed(one) for one in pair] == [[], []]
+    await second.connect("/prod?token=good")
+
+
+async def test_what_has_been_over_for_a_day_is_not_kept(make_gateway: MakeGateway, redis: RedisServer):
+    gateway = await make_gateway(redis=redis.url)
+    serve(gateway)
+    now = gateway.app.access.now()
+    await revoke(gateway, principalId="lifted")
+    await lift(gateway, "principal", "lifted")
+    await revoke(gateway, principalId="over", until=now + 10)
+    await revoke(gateway, principalId="in force", until=now + 200_000)
+    for seconds, kept in ((80_000, 4), (10_000, 2)):
+        gateway.clock.added += seconds
+        await revoke(gateway, principalId="another", until=now + 200_000)
+        assert len(await gateway.app.documents.all("revocation")) == kept  # type: ignore[union-attr]
+    assert [name for _, name in await listed(gateway)] == ["another", "in force"]
+
+
 async def test_what_was_revoked_survives_a_restart(make_gateway: MakeGateway, tmp_path: Any):
     first = await make_gateway(data=str(tmp_path))
     serve(first)

@@ -272,10 +272,13 @@ async def test_mutual_tls_lets_in_whom_the_truststore_vouches_for(make_gateway: 
     assert shown[0].der
 
 
-async def test_mutual_tls_without_a_certificate_is_403(make_gateway: MakeGateway, files: Files):
+async def test_mutual_tls_without_a_certificate_is_403(
+    make_gateway: MakeGateway, files: Files, caplog: pytest.LogCaptureFixture
+):
     gateway = await tls_gateway(make_gateway, files)
     response = await ask_tls(gateway, "mutual.example.com", files.client("mutual.example.com"))
     assert (response.status, response.body) == (403, b'{"message":"Forbidden"}')
+    assert "no client certificate of the domain name's truststore" in caplog.text
     large = request("/x", "mutual.example.com", [("Content-Length", "99999999")])
     response = await ask_tls(gateway, "mutual.example.com", files.client("mutual.example.com"), large)
     assert (response.status, response.body) == (403, b'{"message":"Forbidden"}')

@@ -232,16 +232,6 @@ async def test_a_wrong_token_none_or_two_are_401(gateway: TestGateway, carried: 
     assert response.body.startswith(b'{"message": "Unauthorized", "connectionId":"')
 
 
-async def test_without_an_authorizer_the_backend_that_decides_gets_the_token(gateway: TestGateway):
-    """The integration of `$connect` is the one to look at it then."""
-    places = TokenPlaces(query="token")
-    authority = serve(gateway, route("$connect", CALLED), *ROUTES[1:], tokens=places)
-    await gateway.connect("/prod?token=good")
-    (event,) = authority.events
-    assert event["headers"]["Authorization"] == "Bearer good"
-    assert event.get("queryStringParameters") is None
-
-
 @pytest.mark.parametrize(
     ("origins", "status"),
     [

@@ -321,6 +321,21 @@ async def test_the_access_log_says_what_was_decided(make_gateway: MakeGateway, t
     assert list(blocked.values())[1:] == ["403", "WAF_BLOCK", arn, "403", "Forbidden", "0", "WAF_FILTERED"]
 
 
+async def test_the_access_log_has_the_status_that_a_rule_has_answered_to_a_handshake(
+    make_gateway: MakeGateway, tmp_path: Path
+):
+    log = tmp_path / "access.log"
+    gateway = await make_gateway(access_log=str(log))
+    acl = web_acl(rule("it", contains("evil", "QueryString"), SORRY), CustomResponseBodies=BODIES)
+    stage = Stage(name="prod", web_acl=acl, access_log_format="$context.status $context.requestId")
+    gateway.serve(route("send", mock("sent")), stage=stage)
+    with pytest.raises(HandshakeRefused) as caught:
+        await gateway.connect("/prod?evil")
+    await gateway.stop()
+    assert caught.value.response.status == 429
+    assert log.read_text().startswith("429 ")
+
+
 async def test_without_a_web_acl_the_log_says_nothing_of_one(make_gateway: MakeGateway, tmp_path: Path):
     log = tmp_path / "access.log"
     gateway = await make_gateway(access_log=str(log))

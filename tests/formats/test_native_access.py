@@ -283,8 +283,10 @@ def test_an_access_key_says_what_policies_see():
     assert (key.user_id, key.organization_id) == ("AIDA", "o-1")
 
 
-def test_a_point_in_time_that_is_none_is_told_with_its_place():
-    read = parsed(accessKeys={"A": {"secret": "s", "expires": "soon"}})
+@pytest.mark.parametrize("written", ["soon", ".nan", ".inf", "-.inf"])
+def test_a_point_in_time_that_is_none_is_told_with_its_place(written):
+    """A key that ends when no clock ever says so would never end."""
+    read = parse(f"accessKeys: {{A: {{secret: s, expires: {written}}}}}".encode(), "f", {})
     assert [str(one) for one in read.findings] == [
         "f:1: error: accessKeys.A.expires: not a point in time (write it as 2030-01-31T12:00:00Z, or in seconds since "
         "1970)"

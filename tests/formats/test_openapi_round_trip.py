@@ -230,6 +230,12 @@ def test_the_apis_of_the_recorded_cases_come_back(case: Case) -> None:
     assert imported(made) == document
 
 
+def test_a_base_path_with_the_look_of_a_url_comes_back():
+    data = {"swagger": "2.0", "info": {"title": "P", "version": "1"}, "paths": {}, "basePath": "http://h:9000/pets"}
+    document = imported(data)
+    assert imported(exported(document, "swagger")) == document
+
+
 @pytest.mark.slow
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(mutated(), st.sampled_from([None, "REST", "HTTP"]))

@@ -181,6 +181,15 @@ def test_a_scheme_that_asks_for_a_check_and_names_no_authorizer_is_an_error_wher
     assert import_openapi(openapi(unused, components={"securitySchemes": schemes})).document is not None
 
 
+@pytest.mark.parametrize("slip", [f"{AUTHORIZER[:-3]}ser", "x-amazon-apigateway-autype", "x-apigateway-authorizer"])
+def test_a_slip_in_the_name_of_a_guard_does_not_open_what_it_was_to_guard(slip: str):
+    schemes = {"a": {"type": "apiKey", "name": "Authorization", "in": "header", slip: "awsSigv4"}}
+    paths = {"/": {"get": operation(security=[{"a": []}])}}
+    made = import_openapi(openapi(paths, components={"securitySchemes": schemes}))
+    assert made.document is None
+    assert any(f"'a' has {slip} and no authorizer: nothing would guard this" in str(one) for one in made.findings)
+
+
 def test_an_authorizer_beside_the_reference_of_its_scheme_is_an_error():
     schemes = {"a": {"$ref": "#/components/securitySchemes/plain", AUTHORIZER: REQUEST[AUTHORIZER]}, "plain": PLAIN}
     paths = {"/": {"get": operation(security=[{"a": []}])}}

@@ -92,7 +92,9 @@ def test_a_web_acl_must_compile():
 
 @pytest.mark.parametrize("uri", ["https://user:secret@auth.example/verify", "https://auth.example:99999/"])
 def test_an_endpoint_must_have_an_address(uri):
-    (fault,) = faults_of(authorizers=authorizer(type="REQUEST", identity_sources=("context.path",), uri=uri))
+    (fault,) = faults_of(
+        authorizers=authorizer(type="REQUEST", identity_sources=("context.path",), called="HTTP", uri=uri)
+    )
     assert fault.startswith("error: apis.c.authorizers.a.uri: invalid_url")
     assert "secret" not in fault
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from wsgw.errors import (
     IntegrationTimeout,
     Unauthorized,
 )
-from wsgw.pipeline.authorizer_calls import call_function
+from wsgw.pipeline.authorizer_calls import call_endpoint, call_function
 
 
 def told(message: str) -> FunctionError:
@@ -48,3 +49,15 @@ async def test_what_an_error_of_a_call_means(raised: GatewayError, meaning: type
         await call_function(clients, "auth", 1)({}, "id", Answered())
     assert type(got.value) is meaning
     assert "Unauthorized" not in got.value.detail
+
+
+async def test_operators_read_which_endpoint_did_not_answer():
+    class Pool:
+        async def send_to(self, *_: Any) -> Any:
+            raise IntegrationFailure(detail="connection_refused")
+
+    pool: Any = Pool()
+    target: Any = SimpleNamespace(authority="auth.example:8443")
+    with pytest.raises(AuthorizerFailure) as got:
+        await call_endpoint(pool, target, 1)({}, "id", Answered())
+    assert got.value.detail == "auth.example:8443: connection_refused"

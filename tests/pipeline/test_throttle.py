@@ -104,6 +104,8 @@ def test_principals_are_told_apart_by_who_named_them_and_long_names_are_cut():
     key = principal_key("principal/a/prod/")
     invocation = request()
     assert key(invocation) is None
+    invocation.caller.principal = Principal("", {})
+    assert key(invocation) is None, "all whom an authorizer lets in without a name would share a bucket"
     found = set()
     for principal in (
         Principal("ann", {}),

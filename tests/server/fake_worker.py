@@ -84,7 +84,14 @@ class FakeWorker:
             text = json.dumps({"webAcl": "shop", "samples": samples})
             if "none" in path:
                 status, text = "404 Not Found", json.dumps({"message": "none"})
-        elif path.startswith("/connections"):
+        elif path.endswith("/endless.csv"):
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nkeys\n\r\n")
+            if self._does.get("cut"):
+                writer.close()
+            # Until whoever asks has had enough.
+            await reader.read()
+            return
+        elif path != "/healthz":
             text = f"{self._leash.order.slot} {head.split(' ')[0]} {path}"
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode())
         writer.close()

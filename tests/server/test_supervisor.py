@@ -347,6 +347,44 @@ async def test_connections_are_asked_of_some_worker_as_the_caller_wrote_it(worke
         assert answers == {(200, f"{slot} DELETE /connections/L0SM%3D?after=a%2Fb") for slot in (0, 1)}
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/revocations"),
+        ("DELETE", "/revocations/principal/a%2Fb"),
+        ("DELETE", "/principals/arn%3Aa%2Fb?api=chat&stage=prod"),
+        ("GET", "/usageplans"),
+        ("GET", "/usageplans/gold/usage.csv?keyId=a%2Fb"),
+        ("PATCH", "/usageplans/gold/keys/k/usage"),
+        ("DELETE", "/restapis/pets/stages/dev/cache/authorizers"),
+        ("DELETE", "/v2/apis/pets/stages/$default/cache/authorizers"),
+    ],
+)
+async def test_what_every_worker_knows_is_asked_of_one(workers: Does, method: str, path: str):
+    async with supervised(workers, count=1) as gateway:
+        assert await control(gateway, path, method) == (200, f"0 {method} {path}")
+
+
+async def test_a_bill_is_passed_on_while_it_is_written(workers: Does):
+    async with (
+        supervised(workers, count=1) as gateway,
+        aiohttp.ClientSession() as session,
+        session.get(f"{gateway.ready['control']}/usageplans/gold/endless.csv") as answer,
+    ):
+        assert await asyncio.wait_for(answer.content.readline(), 20) == b"keys\n"
+
+
+async def test_a_bill_that_its_worker_has_not_ended_is_told_from_a_whole_one(workers: Does):
+    workers(cut=True)
+    async with (
+        supervised(workers, count=1) as gateway,
+        aiohttp.ClientSession() as session,
+        session.get(f"{gateway.ready['control']}/usageplans/gold/endless.csv") as answer,
+    ):
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
+
+
 async def test_samples_of_web_acls_are_those_of_all_workers_the_latest_first(workers: Does):
     async with supervised(workers) as gateway:
         status, text = await control(gateway, "/webacls/pets/dev/samples?limit=3")

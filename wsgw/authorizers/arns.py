@@ -13,7 +13,15 @@ MANAGE_CONNECTIONS: Final = "execute-api:ManageConnections"
 
 def method_arn(region: str, account_id: str, api_id: str, stage: str, method: str, path: str) -> str:
     """Of a request; `path` begins with a slash and has no stage in it."""
-    return f"arn:aws:execute-api:{region}:{account_id}:{api_id}/{stage}/{method}{path}"
+    return f"arn:aws:execute-api:{region}:{account_id}:{api_id}/{stage}/{literal(method)}{literal(path)}"
+
+
+def literal(text: str) -> str:
+    """`text` of a client as it stands in an ARN, with no wildcard in it.
+
+    Authorizers put the ARN that they are told into the policy that they answer with, and that one is kept.
+    """
+    return text.replace("*", "%2A") if "*" in text else text
 
 
 def route_arn(region: str, account_id: str, api_id: str, stage: str, route_key: str) -> str:

@@ -16,10 +16,6 @@ from jwt.algorithms import Algorithm, ECAlgorithm, RSAAlgorithm
 from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
-#: What API Gateway takes.
-RSA_ALGORITHMS: Final = ("RS256", "RS384", "RS512")
-#: What the settings may add.
-ALGORITHMS: Final = (*RSA_ALGORITHMS, "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 #: RSA keys: the least bits that are safe, and the most that are quick enough to verify with.
 _RSA_BITS: Final = (2_048, 8_192)
 _KINDS: Final = {"RSA": ("RS", "PS"), "EC": ("ES",)}

@@ -13,32 +13,34 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Final, NamedTuple
 
+from wsgw.authorizers.arns import MANAGE_CONNECTIONS
 from wsgw.authorizers.facts import Facts, Values, VpcSources
+from wsgw.authorizers.grants import Grants
 from wsgw.authorizers.iam import SignatureVerifier, SignedRequest
 from wsgw.authorizers.iam_identity import facts_of_key, identity_of
-from wsgw.authorizers.policy import Decision, Policy, PolicyError, compile_policy, evaluate
+from wsgw.authorizers.policy import Decision, PolicyError, compile_policy
 from wsgw.authorizers.revoked import Revoked
 from wsgw.authorizers.used_signatures import UsedSignatures
 from wsgw.definitions.access import AccessKey
 from wsgw.errors import AccessDenied, Forbidden, UnrecognizedClient
 
-ACTION: Final = "execute-api:ManageConnections"
 #: What @connections is to policies, whichever connection is meant.
 CONNECTIONS: Final = "@connections/{connectionId}"
 
-_DECISIONS_KEPT: Final = 4096
+#: Of one key: for each stage and method one.
+_MOST_DECISIONS: Final = 4_096
+_OF_PAGES: Final = ("origin", "sec-fetch-site")
 _TOKEN_HEADERS_KEPT: Final = 64
 _BECAUSE: Final = {
     Decision.EXPLICIT_DENY: "with an explicit deny in an identity-based policy",
-    Decision.IMPLICIT_DENY: f"because no identity-based policy allows the {ACTION} action",
+    Decision.IMPLICIT_DENY: f"because no identity-based policy allows the {MANAGE_CONNECTIONS} action",
 }
 
 
-class _Grant(NamedTuple):
-    """What one key may do, and the condition keys of its holder. No policies at all allow everything."""
+class _Holder(NamedTuple):
+    """What one key may do, None for everything, and the condition keys of who holds it."""
 
-    policies: tuple[Policy, ...]
-    uses_context: bool
+    grants: Grants | None
     facts: Mapping[str, Values]
 
 
@@ -66,7 +68,7 @@ class ManagementGuard:
         revoked: Revoked | None = None,
     ) -> None:
         by_id = {key.access_key_id: key for key in keys}
-        self._grants = {key.access_key_id: _grant(key) for key in by_id.values()}
+        self._holders = {key.access_key_id: _holder(key) for key in by_id.values()}
         self._tokens = frozenset(_digest(token) for token in tokens if token)
         self._open_to_loopback = not by_id and not self._tokens
         self._signatures = SignatureVerifier(
@@ -78,7 +80,6 @@ class ManagementGuard:
         self._account_id = account_id
         self._now = now
         self._token_headers: dict[str, None] = {}
-        self._decisions: dict[tuple[str, str, str, str, str], Decision] = {}
 
     def check(
         self,
@@ -101,6 +102,9 @@ class ManagementGuard:
         if self._open_to_loopback:
             if proxied or not is_loopback(peer):
                 raise Forbidden(detail="neither access keys nor management tokens are configured")
+            # Any page in a browser on this machine may post to it; nothing but a browser says these.
+            if any(name.lower() in _OF_PAGES for name, _ in request.headers):
+                raise Forbidden(detail="a web page, and neither access keys nor management tokens are configured")
             return "loopback"
         if self._tokens and self._has_token(request.headers):
             return "token"
@@ -130,28 +134,24 @@ class ManagementGuard:
         return True
 
     def _authorize(self, key: AccessKey, request: SignedRequest, peer: str, api_id: str, stage: str, what: str) -> None:
-        grant = self._grants[key.access_key_id]
-        if not grant.policies:
+        grants, facts = self._holders[key.access_key_id]
+        if grants is None:
             return
-        about = (key.access_key_id, api_id, stage, request.method, what)
-        decision = self._decisions.get(about)
-        if decision is None:
-            context: Facts | dict[str, str] = self._context(grant, request, peer) if grant.uses_context else {}
-            decision = evaluate(grant.policies, ACTION, self._resource(self._account_id, *about[1:]), context)
-            if not grant.uses_context and len(self._decisions) < _DECISIONS_KEPT:
-                self._decisions[about] = decision
+        path = f"{api_id}/{stage}/{request.method}/{what}"
+        decision = grants.decide(
+            MANAGE_CONNECTIONS, self._resource(self._account_id, path), lambda: self._context(facts, request, peer)
+        )
         if decision is not Decision.ALLOW:
-            masked = self._resource(f"********{self._account_id[-4:]}", *about[1:])
+            masked = self._resource(f"********{self._account_id[-4:]}", path)
             raise AccessDenied(
-                f"User: {key.principal} is not authorized to perform: {ACTION} "
+                f"User: {key.principal} is not authorized to perform: {MANAGE_CONNECTIONS} "
                 f"on resource: {masked} {_BECAUSE[decision]}"
             )
 
-    def _resource(self, account_id: str, api_id: str, stage: str, method: str, what: str) -> str:
-        path = f"{api_id}/{stage}/{method}/{what}"
+    def _resource(self, account_id: str, path: str) -> str:
         return f"arn:aws:execute-api:{self._region}:{account_id}:{path}"
 
-    def _context(self, grant: _Grant, request: SignedRequest, peer: str) -> Facts:
+    def _context(self, signer: Mapping[str, Values], request: SignedRequest, peer: str) -> Facts:
         def header(wanted: str) -> str | None:
             return next((value for name, value in request.headers if name.lower() == wanted), None)
 
@@ -159,14 +159,14 @@ class ManagementGuard:
             source_ip=peer,
             now=self._now(),
             region=self._region,
-            signer=grant.facts,
+            signer=signer,
             vpc=self._vpcs.of(peer),
             user_agent=header("user-agent"),
             header=header,
         )
 
 
-def _grant(key: AccessKey) -> _Grant:
+def _holder(key: AccessKey) -> _Holder:
     policies = []
     faults: list[str] = []
     for index, document in enumerate(key.policies):
@@ -176,8 +176,7 @@ def _grant(key: AccessKey) -> _Grant:
             faults += [f"{key.access_key_id}.policies[{index}].{fault}" for fault in error.faults]
     if faults:
         raise PolicyError(faults)
-    uses_context = any(policy.uses_context for policy in policies)
-    return _Grant(tuple(policies), uses_context, facts_of_key(key, identity_of(key)))
+    return _Holder(Grants(policies, _MOST_DECISIONS) if policies else None, facts_of_key(key, identity_of(key)))
 
 
 def _digest(token: str) -> bytes:

@@ -23,6 +23,8 @@ from wsgw.stores.base import Cache
 MOST_KEPT, MOST_BYTES = 10_000, 64 * 1024 * 1024
 #: What nodes announce to each other when the results of a stage are flushed, before API and stage.
 _TOPIC: Final = "authorizer-results/"
+#: How long a node may take to hear of it, seconds.
+_HEARD: Final = 0.1
 #: What an entry takes, compiled: so many times its JSON, and this beside it (measured).
 _TIMES: Final = 8
 _OVERHEAD: Final = 1_536
@@ -226,6 +228,10 @@ class Results:
         found = self._stages.get((api_id, stage))
         if found is None:
             return False
+        if self.announce is not None:
+            # Before, too: what another node was told before this flush must not be shared after it.
+            self.announce(f"{_TOPIC}{api_id}/{stage}")
+            await asyncio.sleep(_HEARD)
         await found.flush()
         if self.announce is not None:
             self.announce(f"{_TOPIC}{api_id}/{stage}")

@@ -43,7 +43,8 @@ def fetched(control: str, method: str, path: str, body: bytes | None = None) -> 
         text = response.read()
     except (OSError, http.client.HTTPException) as error:
         reason = str(error) or type(error).__name__
-        click.echo(f"wsgw: no gateway answers at {control}: {reason}; is `wsgw serve` running?", err=True)
+        remedy = "is `wsgw serve` running, and is this its control port (--control)?"
+        click.echo(f"wsgw: no gateway answers at {control}: {reason}; {remedy}", err=True)
         sys.exit(1)
     finally:
         connection.close()

@@ -56,13 +56,13 @@ class StoredDefinitions:
         self._seen = -1
         self._marked = self._lost = False
 
-    async def changed(self, hinted: bool = False) -> bool:
+    async def changed(self, told: bool = False) -> bool:
         """Whether anything was stored since the last `read`; a loss does not count. Raises StoreUnavailable.
 
-        hinted: somebody says so. A store that was emptied counts anew, and may come to the same number.
+        told: whoever has stored it says so. A store that was emptied counts anew, and may come to the same number.
         """
         revision = await self.documents.revision()
-        if revision == self._seen and not (hinted or self._lost):
+        if revision == self._seen and not (told or self._lost):
             return False
         # Every write counts it up, one that deletes too; what is revoked is written to the same store, at any time.
         lost = revision == 0 if not self._marked else not await self.documents.all(IMPORTED)
@@ -72,7 +72,7 @@ class StoredDefinitions:
                 log.error("what was stored in %s is not there any more; it is served on: import it again", self._place)
             self._lost = True
             return False
-        return self._lost or hinted or revision != self._seen
+        return self._lost or told or revision != self._seen
 
     async def read(self, env: Mapping[str, str]) -> Parsed:
         """All that is stored; `env` fills in `${NAME}`. What cannot be used is a finding. Raises StoreUnavailable."""

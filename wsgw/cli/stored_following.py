@@ -28,6 +28,7 @@ class Stored:
         self._settings = settings
         self._definitions: StoredDefinitions | None = None
         self._hint = asyncio.Event()
+        self._told = False
 
     async def begin(self) -> None:
         """Read it for the first time, over a connection of its own. Raises StoreUnavailable."""
@@ -39,6 +40,7 @@ class Stored:
     def announced(self, topic: str) -> None:
         """A node has said that `topic` changed; "": something may have been missed."""
         if topic in ("", TOPIC):
+            self._told |= topic == TOPIC
             self._hint.set()
 
     async def follow(self, documents: Documents, changed: Callable[[], object]) -> None:
@@ -46,27 +48,28 @@ class Stored:
         if self._definitions is None:
             return
         self._definitions.documents = documents
-        unread, hinted = "", False
+        unread = ""
         while True:
             try:
                 async with asyncio.timeout(_EVERY):
                     await self._hint.wait()
             except TimeoutError:
                 pass
-            hinted |= self._hint.is_set()
             self._hint.clear()
+            told, self._told = self._told, False
             try:
-                another = await self._definitions.changed(hinted)
+                another = await self._definitions.changed(told)
                 if another:
                     before, self.parsed = self.parsed, await self._definitions.read(os.environ)
                     # What else is stored counts the revision up, too, such as what is revoked.
                     another = self.parsed != before
-                unread, hinted = "", False
+                unread = ""
             except StoreUnavailable as error:
                 # What is served stays. Why is said once, not every two seconds.
                 if str(error) != unread:
                     log.warning("what is stored cannot be read: %s", error)
                 unread = str(error)
+                self._told |= told
                 continue
             except Exception:
                 log.exception("what is stored could not be read")

@@ -1,4 +1,4 @@
-"""The control port's HTTP endpoint: /healthz, /readyz, /metrics, /connections and what revocations.py has.
+"""The control port's HTTP endpoint: /healthz, /readyz, /metrics, /connections, and what the files beside it add.
 
 It listens on loopback unless told otherwise, and has no authentication of its own: see guard.py for who may use it. A
 worker has its own on a Unix socket that only its user reaches, and the supervisor answers the port.

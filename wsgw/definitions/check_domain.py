@@ -58,6 +58,9 @@ def _domain(path: Path, domain: DomainName, apis: Mapping[str, Api]) -> Iterator
         elif mapping.stage and mapping.stage not in api.stages:
             remedy = f"stages of {api.id}: {', '.join(api.stages)}"
             yield error(at, f"the API has no stage {mapping.stage!r}", remedy)
+        elif domain.truststore is not None and not api.disable_execute_api_endpoint:
+            message = f"{api.id} answers without a client certificate, too, at its own address"
+            yield warning(at, message, f"set disableExecuteApiEndpoint of {api.id}, unless that is meant")
     yield from _protocols(path, domain, apis)
 
 

@@ -1,4 +1,7 @@
-"""What is wrong with a stage's web ACL. Whether patterns compile and files are there, a deployment finds out."""
+"""What is wrong with a stage's web ACL.
+
+Whether its patterns compile is proved in `live/prove.py`; whether files and libraries are there is seen when deployed.
+"""
 
 from __future__ import annotations
 

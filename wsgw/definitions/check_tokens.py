@@ -33,12 +33,13 @@ def check_tokens(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
         message = "REFRESH needs one place of the request that a token stands in"
         yield error(at, message, f"leave one in {authorizer.name}'s identitySource, or use CLOSE")
     tokens = stage.tokens
-    for name, parameter in (("query", tokens.query), ("ticket", tokens.ticket)):
-        if parameter and ("querystring", parameter) in places:
-            message = f"{parameter} is taken out of the query before {authorizer.name} looks for it there"
-            yield error((*path, "tokens", name), message, f"write {_THERE} as its identitySource")
+    taken = [name for name in ("query", "ticket") if ("querystring", getattr(tokens, name)) in places]
+    for name in taken:
+        parameter = getattr(tokens, name)
+        message = f"{parameter} is taken out of the query before {authorizer.name} looks for it there"
+        yield error((*path, "tokens", name), message, f"write {_THERE} as its identitySource")
     found = not sources or any(kind == "header" and name.lower() == "authorization" for kind, name in places)
     for name in ("subprotocol", "query", "cookie"):
-        if getattr(tokens, name) and not found:
+        if getattr(tokens, name) and not found and name not in taken:
             message = f"{authorizer.name} does not look where it then finds the token"
             yield warning((*path, "tokens", name), message, f"write {_THERE} as its identitySource")

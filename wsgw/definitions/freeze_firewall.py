@@ -13,14 +13,14 @@ from wsgw.definitions.firewall import (
     BODY_BYTES,
     MOST_BODY_BYTES,
     Problem,
-    RateBased,
     RuleGroupReference,
     WebAcl,
     WebAclRule,
 )
 from wsgw.definitions.firewall_actions import Bodies, Body, action_of, body_of, default_action_of, override_of
 from wsgw.definitions.firewall_document import Members, Path, Unreadable
-from wsgw.definitions.firewall_statements import Sets, networks_of, rate_based_of, referred, statement_of
+from wsgw.definitions.firewall_rates import rate_based_of
+from wsgw.definitions.firewall_statements import Sets, networks_of, referred, statement_of
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _LABEL = re.compile(r"[0-9A-Za-z_:-]{1,1024}")
@@ -181,7 +181,9 @@ def _rule_at(value: Any, at: Path, known: _Known, index: int, in_group: bool) ->
         members.done()
         return WebAclRule(name=name, priority=priority, statement=group, action=action, labels=labels, sampled=sampled)
     statement = (
-        _rate(Members(inner, place), known) if kind == "ratebasedstatement" else statement_of(value, at, known.sets)
+        rate_based_of(Members(inner, place), known.sets)
+        if kind == "ratebasedstatement"
+        else statement_of(value, at, known.sets)
     )
     action, response = action_of(members, "Action", known.bodies)
     members.done()
@@ -194,10 +196,6 @@ def _rule_at(value: Any, at: Path, known: _Known, index: int, in_group: bool) ->
         response=response,
         sampled=sampled,
     )
-
-
-def _rate(members: Members, known: _Known) -> RateBased:
-    return rate_based_of(members, known.sets)
 
 
 def _reference(members: Members, known: _Known) -> RuleGroupReference:

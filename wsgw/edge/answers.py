@@ -29,6 +29,10 @@ class Answers:
         """Log that an address leads to no stage: its sender learns no more than Forbidden or Not Found."""
         self._reasons.say("no_stage_at_this_address: the log of the start says where each stage answers")
 
+    def say_uncertified(self, truststore: str) -> None:
+        """Log that a domain name of mutual TLS was asked without a certificate of its truststore."""
+        self._reasons.say("ACCESS_DENIED: no client certificate of the domain name's truststore", file=truststore)
+
     def refuse(
         self,
         invocation: HttpInvocation,

@@ -22,7 +22,17 @@ from wsgw.settings import Settings
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "forwarded")
-_PROXIED = (*_FORWARDED, "via")
+#: What only proxies say. Some say nothing else of whom they speak for.
+_PROXIED = (
+    *_FORWARDED,
+    "via",
+    "x-forwarded-host",
+    "x-forwarded-server",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+)
 _NOT_THE_CLIENTS = frozenset((*_FORWARDED, "x-amzn-trace-id"))
 _UNKNOWN: Any = object()
 _PORT = re.compile(r":[0-9]+\Z")

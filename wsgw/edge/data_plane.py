@@ -150,7 +150,10 @@ class DataPlane:
         domain = self._stages.domain(request.header("host") or "")
         if domain is None or domain.truststore is None:
             return False
-        return request.certificate is None or request.certificate.truststore != domain.truststore
+        if request.certificate is not None and request.certificate.truststore == domain.truststore:
+            return False
+        self._requests.answers.say_uncertified(domain.truststore)
+        return True
 
     def _refusal(self, request: Request) -> Reply | None:
         """What is wrong with the request as HTTP, whatever it is about."""

@@ -235,12 +235,13 @@ class WebSockets:
 
     def _refuse(self, handshake: _Handshake, error: GatewayError) -> None:
         door, live, invocation = handshake.door, handshake.live, handshake.invocation
+        reply = handshake_reply(error, invocation.connection.id, invocation.request_id)
         invocation.error = error
-        invocation.status = error.status
+        # A web ACL may answer with another one than the error's.
+        invocation.status = reply.status
         self._say(invocation, error)
         self._count(error, live.connect.metrics if live.connect is not None else live.unmatched)
         self._log(invocation)
-        reply = handshake_reply(error, invocation.connection.id, invocation.request_id)
         door.answer(reply_bytes(reply, keep=True), keep=True)
 
     def _write_down(self, connection: Connection, live: LiveSocketStage) -> None:

@@ -170,3 +170,4 @@ class ApiEntry(Entry, frozen=True, kw_only=True, tag_field="protocol", tag="WEBS
     binary_messages: Maybe[
         Annotated[Literal["REJECT", "PASS"], Meta(description="REJECT closes with 1003, as API Gateway does")]
     ] = UNSET
+    disable_execute_api_endpoint: Maybe[bool] = UNSET

@@ -39,7 +39,7 @@ def websocket_document(api_id: str, api: ApiEntry, findings: list[Finding]) -> d
             written["target"] = f"integrations/{integration['integrationId']}"
         routes.append(written)
     extensions = {name: document[name] for name in ("binaryMessages",) if name in document}
-    kept = ("description", "routeSelectionExpression", "apiKeySelectionExpression")
+    kept = ("description", "routeSelectionExpression", "apiKeySelectionExpression", "disableExecuteApiEndpoint")
     return {
         "apiId": api_id,
         "name": document.get("name", api_id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from wsgw.definitions.finding import Path
@@ -68,7 +69,8 @@ class Security:
         self.authorizers: list[dict[str, Any]] = []
         self._ids: dict[str, str] = {}
         self._places: dict[str, Path] = {}
-        self._unguarded: set[str] = set()  # schemes that ask API Gateway for a check and say not by whom
+        #: Schemes that ask API Gateway for a check and say not by whom, with the extension that they have.
+        self._unguarded: dict[str, str] = {}
         #: Schemes without an authorizer, as written: an export needs them.
         self.others: dict[str, Any] = {}
         for name, scheme in schemes.members():
@@ -126,8 +128,8 @@ class Security:
         elif kind == "API_KEY":
             return guard._replace(api_key_required=True)
         elif name in self._unguarded:
-            message = f"{name[:100]!r} has an {_AUTHTYPE} and no authorizer: nothing would guard this"
-            scopes.error(message, f"give the scheme an {_AUTHORIZER}")
+            message = f"{name[:100]!r} has {self._unguarded[name][:100]} and no authorizer: nothing would guard this"
+            scopes.error(message, f"give the scheme an {_AUTHORIZER}, or {_AUTHTYPE}: awsSigv4")
         elif kind == "":
             scopes.warn(
                 f"API Gateway does not know how to check {name[:100]!r}: this requirement guards nothing",
@@ -157,8 +159,10 @@ class Security:
             return "API_KEY"
         if _AUTH in scheme and self._auth(scheme) == "AWS_IAM":
             return "AWS_IAM"
-        if _AUTHTYPE in scheme:
-            self._unguarded.add(name)
+        # A slip in the extension's name must not open what somebody wanted guarded.
+        for key in scheme.value:
+            if key != _AUTH and get_close_matches(key, (_AUTHORIZER, _AUTHTYPE), 1, 0.8):
+                self._unguarded[name] = key
         return ""
 
     def _authorizer(self, name: str, scheme: Place, authtype: str | None) -> str:

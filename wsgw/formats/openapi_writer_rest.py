@@ -213,11 +213,13 @@ def _swagger_address(made: list[dict[str, Any]]) -> dict[str, Any]:
     url = str(made[0].get("url", ""))
     for name, variable in made[0].get("variables", {}).items():
         url = url.replace(f"{{{name}}}", str(variable.get("default", "")).strip("/"))
-    _, separator, rest = url.partition("://")
-    host, slash, base = (rest if separator else url).partition("/")
-    schemes = [one["url"].partition("://")[0] for one in made if "://" in one.get("url", "")]
+    # A path may have the look of a URL behind its first slash.
+    absolute = "://" in url and not url.startswith("/")
+    host, slash, base = (url.partition("://")[2] if absolute else url).partition("/")
+    urls = [one.get("url", "") for one in made]
+    schemes = [one.partition("://")[0] for one in urls if "://" in one and not one.startswith("/")]
     return {
-        **({"host": host} if host and separator else {}),
+        **({"host": host} if host and absolute else {}),
         **({"basePath": f"/{base}"} if slash else {}),
         **({"schemes": list(dict.fromkeys(schemes))} if schemes else {}),
     }

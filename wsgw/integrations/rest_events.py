@@ -16,8 +16,8 @@ from typing import Any
 from wsgw.errors import ApiConfigurationError, FunctionError
 from wsgw.integrations.proxy_result import Answer, kind, member, parsed, single_header, status_of
 from wsgw.invocation import Authorization, HttpInvocation, Principal, Reply
+from wsgw.mapping.caller_readers import vpc_source
 from wsgw.mapping.client_certificate import client_certificate
-from wsgw.mapping.readers import vpc_source
 from wsgw.mapping.times import clf_time
 
 Event = dict[str, Any]

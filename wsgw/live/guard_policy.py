@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from wsgw.authorizers.arns import method_arn, route_arn
+from wsgw.authorizers.arns import literal, method_arn, route_arn
 from wsgw.authorizers.facts import Facts, VpcSources, facts_of
 from wsgw.authorizers.grants import Grants
 from wsgw.authorizers.policy import PolicyError
@@ -106,6 +106,6 @@ def _arn_of_requests(api: Api, stage: Stage, parts: Parts) -> ArnOf:
 
     def arn(invocation: Invocation) -> str:
         request = cast(HttpInvocation, invocation)
-        return f"{prefix}{request.method}{request.rest}"
+        return f"{prefix}{literal(request.method)}{literal(request.rest)}"
 
     return arn

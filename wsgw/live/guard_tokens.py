@@ -29,10 +29,11 @@ def known_callers(api: Api, stage: Stage, route: Route, parts: Parts) -> list[St
     steps += permit_steps(api, stage, route, parts)
     if api.protocol != "WEBSOCKET" or route.key != "$connect":
         return steps
-    if stage.tokens.ticket:
+    places = stage.tokens
+    if places.ticket and steps:
         # Its handshake has looked whether who shows a ticket was revoked.
-        steps = [without_ticket(steps)] if steps else []
-    return [*steps, hide_token] if steps else []
+        steps = [without_ticket(steps)]
+    return [*steps, hide_token] if places.subprotocol or places.query or places.cookie else steps
 
 
 class Reauthorization(NamedTuple):

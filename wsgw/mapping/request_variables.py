@@ -11,20 +11,16 @@ from operator import attrgetter
 from typing import Any, Final
 
 from wsgw.invocation import HttpInvocation
-from wsgw.mapping.client_certificate import client_certificate
-from wsgw.mapping.readers import (
-    COMMON,
+from wsgw.mapping.caller_readers import (
     Reader,
     Value,
-    add_sections,
     authorizer_decision_reader,
     identity_reader,
-    nothing,
     vpc_reader,
     vpc_source,
-    waf_response_code,
-    web_acl_arn,
 )
+from wsgw.mapping.client_certificate import client_certificate
+from wsgw.mapping.readers import COMMON, add_sections, nothing, waf_response_code, web_acl_arn
 from wsgw.mapping.times import clf_time
 
 #: What `$context.identity` has, with a value or without.

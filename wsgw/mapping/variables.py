@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from wsgw.definitions.api import Protocol
 from wsgw.invocation import HttpInvocation, Invocation
+from wsgw.mapping.caller_readers import Reader, Value, authorizer_reader, claim_reader
 from wsgw.mapping.client_certificate import client_certificate
-from wsgw.mapping.readers import COMMON, Reader, Value, add_sections, authorizer_reader, claim_reader
+from wsgw.mapping.readers import COMMON, add_sections
 from wsgw.mapping.request_variables import HTTP_READERS, REST_READERS, request_context
 from wsgw.mapping.times import clf_time
 

@@ -57,7 +57,9 @@ def call_endpoint(pool: HttpPool, target: Target, timeout: float) -> CallAuthori
         try:
             reply = await pool.send_to(target, "POST", headers, orjson.dumps(event), timeout)
         except GatewayError as error:
-            raise _ours(error) from error
+            refused = _ours(error)
+            refused.detail = f"{target.authority}: {refused.detail}"
+            raise refused from error
         answered.status = reply.status
         answered.request_id = reply.header("x-request-id") or ""
         if reply.status == 401:

@@ -126,7 +126,8 @@ def principal_key(prefix: str) -> KeyOf:
 
     def key(invocation: Invocation) -> str | None:
         principal = invocation.caller.principal
-        if principal is None:
+        if principal is None or not principal.id:
+            # Some authorizers let in without saying whom: these are not all one caller.
             return None
         name = f"{principal.kind}/{principal.id}"
         if len(name) > _LONGEST_NAME:

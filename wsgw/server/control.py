@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
-from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, StreamReader, UnixConnector, web
 from yarl import URL
 
 from wsgw.control.guard import guard, json_response
@@ -19,13 +19,13 @@ from wsgw.settings import Settings
 
 #: How long a worker may take to say how it is; a scrape waits as long at most.
 _ASK_SECONDS = 3
-#: A page of connections may wait for other nodes.
+#: A page of connections may wait for other nodes. What comes piece by piece may take longer as a whole.
 _FORWARD_SECONDS = 30
 _TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 
 
 class Control:
-    """Answers /healthz, /readyz and /metrics for all slots, and has some worker answer /connections.
+    """Answers /healthz, /readyz, /metrics and samples for all slots, and has some worker answer everything else.
 
     `draining` says whether the end has begun.
     """
@@ -148,10 +148,13 @@ class Control:
                 continue
             try:
                 async with (
-                    _session(worker, _FORWARD_SECONDS) as session,
+                    _session(worker, ClientTimeout(sock_read=_FORWARD_SECONDS)) as session,
                     session.request(request.method, url, data=body) as answer,
                 ):
                     kind = {"Content-Type": answer.headers.get("Content-Type", "application/json")}
+                    if answer.content_length is None:
+                        whole = web.StreamResponse(status=answer.status, headers=kind)
+                        return await _passed_on(request, whole, answer.content)
                     return web.Response(status=answer.status, body=await answer.read(), headers=kind)
             except (OSError, ClientError):
                 # What it did with a message, nobody knows: only a question may be asked again.
@@ -160,11 +163,27 @@ class Control:
         return json_response(503, {"message": "No worker answers; try again in a moment"})
 
 
-def _session(worker: WorkerProcess, seconds: float) -> ClientSession:
-    return ClientSession(connector=UnixConnector(worker.order.control), timeout=ClientTimeout(seconds))
+async def _passed_on(request: web.Request, response: web.StreamResponse, content: StreamReader) -> web.StreamResponse:
+    """An answer of any length as it comes, such as a bill. Where it ends early, so does the caller's connection."""
+    await response.prepare(request)
+    try:
+        async for piece in content.iter_any():
+            await response.write(piece)
+        await response.write_eof()
+    except (OSError, ClientError):
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+def _session(worker: WorkerProcess, timeout: ClientTimeout) -> ClientSession:
+    return ClientSession(connector=UnixConnector(worker.order.control), timeout=timeout)
 
 
 async def _ask(worker: WorkerProcess, path: str) -> tuple[int, str]:
     """Status and text of a worker's answer. Raises OSError (a timeout is one) and ClientError."""
-    async with _session(worker, _ASK_SECONDS) as session, session.get(f"http://localhost{path}") as answer:
+    async with (
+        _session(worker, ClientTimeout(_ASK_SECONDS)) as session,
+        session.get(f"http://localhost{path}") as answer,
+    ):
         return answer.status, await answer.text()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-
 #: What an entry takes beside its value: its key, its time, its places in dictionaries.
 _OVERHEAD = 512
 
