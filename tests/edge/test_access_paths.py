@@ -54,6 +54,8 @@ SPELLINGS = [
     "/;/admin/x",
     "/admin%3Bv=1/x",
     "/admin/x;v=1",
+    "/admin/x/;v=1",
+    "/admin/x;v=1/",
     "/admin\\x",
     "/admin%5Cx",
     "/admin/x%00",

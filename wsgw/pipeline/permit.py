@@ -52,9 +52,10 @@ class Place:
         return decision
 
     def _names(self, arn: str) -> Names:
-        own = (arn, _trimmed(arn)) if self.slashes else (arn,)
-        decoded = tuple(map(unquote, own))
-        return Names(own, (*own, *decoded, *map(_plain, decoded)))
+        # `{proxy+}` hands on a path without the slashes at its end, of every kind of API.
+        both = (arn, _trimmed(arn))
+        decoded = tuple(map(unquote, both))
+        return Names(both if self.slashes else (arn,), (*both, *decoded, *map(_plain, decoded)))
 
     def refusal(self, invocation: Invocation, arn: str, decision: Decision, basis: Basis, detail: str) -> AccessDenied:
         """The error that a denied invocation ends in, noted for logs."""
@@ -75,7 +76,7 @@ def _trimmed(arn: str) -> str:
 
 def _plain(arn: str) -> str:
     """`arn` as servers read a path that know matrix parameters (RFC 3986 §3.3), or take several slashes for one."""
-    return _SLASHES.sub("/", _MATRIX_PARAMETERS.sub("", arn))
+    return _trimmed(_SLASHES.sub("/", _MATRIX_PARAMETERS.sub("", arn)))
 
 
 def must_be_allowed(policy: Grants, place: Place) -> Step:
