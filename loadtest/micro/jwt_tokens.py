@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from wsgw.authorizers.jwks_source import IssuerKeys, KeysPlace
 from wsgw.authorizers.jwt import JwtAuthorizer, JwtTokens
 from wsgw.authorizers.jwt_token import token_reader
+from wsgw.caller import Caller
 from wsgw.header_fields import HeaderFields
-from wsgw.invocation import Caller, HttpInvocation
+from wsgw.invocation import HttpInvocation
 
 ISSUER = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01"
 AUDIENCE = "1example23456789"

@@ -14,11 +14,12 @@ from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
+from wsgw.caller import Caller
 from wsgw.definitions.api import GatewayResponse
 from wsgw.definitions.model import Model
 from wsgw.errors import MissingAuthenticationToken
 from wsgw.header_fields import HeaderFields
-from wsgw.invocation import Caller, HttpInvocation, Reply
+from wsgw.invocation import HttpInvocation, Reply
 from wsgw.mapping.log_format import DEFAULT_LOG_FORMATS, compile_log_format
 from wsgw.mapping.request_variables import request_context
 from wsgw.mapping.rest_parameters import (

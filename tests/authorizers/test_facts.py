@@ -9,8 +9,9 @@ import pytest
 
 from wsgw.authorizers.facts import Facts, VpcSource, VpcSources, facts_of
 from wsgw.authorizers.iam_verifier import principal_of
+from wsgw.caller import ConnectionFacts
 from wsgw.definitions.access import AccessKey
-from wsgw.invocation import ConnectionFacts, Invocation
+from wsgw.invocation import Invocation
 
 NOW = 1_790_337_600.9
 

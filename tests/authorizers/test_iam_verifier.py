@@ -13,9 +13,10 @@ from wsgw.authorizers import iam_verifier
 from wsgw.authorizers.access import Access
 from wsgw.authorizers.iam import SignedRequest
 from wsgw.authorizers.iam_verifier import IamVerifier
+from wsgw.caller import Caller, ConnectionFacts
 from wsgw.errors import GatewayError, InvalidSignature, MissingAuthenticationToken, UnrecognizedClient
 from wsgw.header_fields import HeaderFields
-from wsgw.invocation import Caller, ConnectionFacts, HttpInvocation, Invocation
+from wsgw.invocation import HttpInvocation, Invocation
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 WITH_POLICY = msgspec.structs.replace(KEY, policies=(POLICY,))

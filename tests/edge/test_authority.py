@@ -27,13 +27,13 @@ from tests.harness.rest_api import mock as rest_mock
 from tests.harness.staying import PLACES, ROUTES, allowed, guarded, refused, serve, ticket_for, who
 from tests.harness.until import until
 from wsgw.authorizers.revoked import Revoked
+from wsgw.caller import Caller, CallerKey, Principal
 from wsgw.cli.stored_following import Stored
 from wsgw.definitions.access import TokenPlaces
 from wsgw.definitions.api import Protocol
 from wsgw.definitions.route import Route
 from wsgw.definitions.usage import ApiKey, PlanStage, UsagePlan
 from wsgw.edge.connection import Connection
-from wsgw.invocation import Caller, CallerKey, Principal
 
 REVOKED = (4401, "Revoked")
 

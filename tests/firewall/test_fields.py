@@ -8,8 +8,9 @@ import pytest
 
 from tests.firewall.web_acls import blocking, contains, is_blocked, ready, statement
 from tests.mapping.request_samples import request
+from wsgw.caller import ConnectionFacts
 from wsgw.header_fields import HeaderFields
-from wsgw.invocation import ConnectionFacts, Invocation
+from wsgw.invocation import Invocation
 
 HEAD = [
     ("User-Agent", "curl/8"),

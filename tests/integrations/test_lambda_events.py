@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wsgw.caller import Authorization, ConnectionFacts, Principal
 from wsgw.integrations.lambda_events import connect_event, event, message_event
-from wsgw.invocation import Authorization, ConnectionFacts, EventType, Invocation, Principal
+from wsgw.invocation import EventType, Invocation
 
 HOST = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
 ROUTE_KEYS = {"CONNECT": "$connect", "MESSAGE": "sendMessage", "DISCONNECT": "$disconnect"}

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from wsgw.caller import Caller, Principal
 from wsgw.errors import ApiConfigurationError, FunctionError
 from wsgw.header_fields import HeaderFields
 from wsgw.integrations.rest_events import Binary, rest_events, rest_proxy_answer
-from wsgw.invocation import Caller, HttpInvocation, Principal
+from wsgw.invocation import HttpInvocation
 
 TIME = 1_790_000_000_000
 

@@ -12,12 +12,13 @@ from wsgw.authorizers.facts import IamPrincipal
 from wsgw.authorizers.grants import Grants
 from wsgw.authorizers.iam_verifier import principal_of
 from wsgw.authorizers.policy import compile_policy
+from wsgw.caller import Authorization, Caller, ConnectionFacts, Principal
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.route import Route
 from wsgw.errors import AccessDenied, GatewayError, UriTooLong
 from wsgw.header_fields import HeaderFields
-from wsgw.invocation import Authorization, Caller, ConnectionFacts, HttpInvocation, Invocation, Principal
+from wsgw.invocation import HttpInvocation, Invocation
 from wsgw.live.guard_policy import permit_steps, policy_steps
 from wsgw.live.guards import guards
 from wsgw.live.parts import Parts

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wsgw.invocation import ConnectionFacts, EventType, Headers, Invocation, Principal, Reply
+from wsgw.caller import ConnectionFacts, Principal
+from wsgw.invocation import EventType, Headers, Invocation, Reply
 
 TIME = 1_790_294_473_121  # 25/Sep/2026:00:01:13 +0000
 

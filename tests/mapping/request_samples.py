@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.mapping.mapping_samples import TIME, Site
+from wsgw.caller import Caller, Principal
 from wsgw.header_fields import HeaderFields
-from wsgw.invocation import Caller, Headers, HttpInvocation, Principal
+from wsgw.invocation import Headers, HttpInvocation
 
 REQUEST_ID = "5f9c3a52-6ac9-4b8e-9d5c-0d3a0f1f6a11"
 

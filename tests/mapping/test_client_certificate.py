@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tests.mapping.request_samples import request
+from wsgw.caller import ClientCertificate
 from wsgw.integrations.http_events import events_of_2_0
 from wsgw.integrations.rest_events import identity
-from wsgw.invocation import ClientCertificate, HttpInvocation
+from wsgw.invocation import HttpInvocation
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.request_variables import request_context
 from wsgw.mapping.variables import context_reader

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mapping.request_samples import REQUEST_ID, request
+from wsgw.caller import Principal
 from wsgw.errors import BadRequestBody, MissingAuthenticationToken
-from wsgw.invocation import Principal
 from wsgw.mapping.gateway_template import compile_gateway_template
 
 REFUSED = {

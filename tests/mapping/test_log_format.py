@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tests.mapping.mapping_samples import invocation
 from tests.mapping.request_samples import REQUEST_ID, request
+from wsgw.caller import Principal
 from wsgw.definitions.api import Protocol
 from wsgw.errors import Forbidden
-from wsgw.invocation import Principal, Reply
+from wsgw.invocation import Reply
 from wsgw.mapping.log_format import DEFAULT_LOG_FORMAT, DEFAULT_LOG_FORMATS, LogFormatError, compile_log_format
 
 CLF = (

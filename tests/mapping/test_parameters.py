@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mapping.mapping_samples import invocation
+from wsgw.caller import Principal
 from wsgw.errors import ApiConfigurationError, BadRequestParameters
-from wsgw.invocation import Principal
 from wsgw.mapping.parameters import ParameterError, compile_parameters, required_parameters, stage_variables_in
 
 HEADERS = [("X-Token", "first"), ("x-token", "second"), ("Host", "ws.example.com")]

@@ -9,9 +9,10 @@ import pytest
 
 from tests.mapping.mapping_samples import TIME
 from tests.mapping.request_samples import REQUEST_ID, request
+from wsgw.caller import Principal
 from wsgw.definitions.api import Protocol
 from wsgw.errors import BadRequestBody, IntegrationTimeout
-from wsgw.invocation import HttpInvocation, Principal, Reply
+from wsgw.invocation import HttpInvocation, Reply
 from wsgw.mapping.request_variables import request_context
 from wsgw.mapping.template import Params, Scope, compile_template
 from wsgw.mapping.variables import UnknownVariable, context_of, context_reader

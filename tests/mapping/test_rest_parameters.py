@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mapping.request_samples import REQUEST_ID, request
+from wsgw.caller import Principal
 from wsgw.errors import ApiConfigurationError, BadRequestBody, BadRequestParameters
-from wsgw.invocation import HttpInvocation, Principal, Reply
+from wsgw.invocation import HttpInvocation, Reply
 from wsgw.mapping.parameters import ParameterError
 from wsgw.mapping.rest_parameters import (
     compile_request_parameters,

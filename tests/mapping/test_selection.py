@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.harness.pace import SLOWER
 from tests.mapping.mapping_samples import invocation
-from wsgw.invocation import NOT_JSON, UNPARSED, Principal, Reply
+from wsgw.caller import Principal
+from wsgw.invocation import NOT_JSON, UNPARSED, Reply
 from wsgw.mapping.selection import (
     SelectionError,
     choose,

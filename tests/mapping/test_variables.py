@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.mapping.mapping_samples import TIME, invocation
+from wsgw.caller import Principal
 from wsgw.errors import BadRequestBody, Forbidden, IntegrationTimeout
-from wsgw.invocation import Principal
 from wsgw.mapping.variables import UnknownVariable, context_of, context_reader
 
 PRINCIPAL = Principal("user-1", {"role": "admin", "level": "7"}, {"userArn": "arn:aws:iam::1:user/u", "accountId": "1"})

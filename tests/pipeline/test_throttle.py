@@ -18,10 +18,11 @@ from tests.harness.gateway import TestGateway, api, mock, route
 from tests.harness.redis_server import RedisServer
 from tests.harness.until import until
 from tests.mapping.request_samples import request
+from wsgw.caller import ConnectionFacts, Principal
 from wsgw.definitions.access import ThrottleSettings, in_force
 from wsgw.definitions.api import Stage
 from wsgw.errors import StoreUnavailable, Throttled
-from wsgw.invocation import ConnectionFacts, Invocation, Principal
+from wsgw.invocation import Invocation
 from wsgw.pipeline.run import Step
 from wsgw.pipeline.throttle import (
     Level,

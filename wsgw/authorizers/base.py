@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from wsgw.invocation import Invocation, Principal
+from wsgw.caller import Principal
+from wsgw.invocation import Invocation
 
 
 class Verifier(Protocol):

@@ -14,8 +14,9 @@ from wsgw.authorizers.jwks_source import IssuerKeys
 from wsgw.authorizers.jwt_claims import audiences, check_issuer, check_times, rest_texts, scopes_of, subject
 from wsgw.authorizers.jwt_signed import Checked, Remembered, check_signature, refusal
 from wsgw.authorizers.jwt_token import InvalidToken, read_token, without_bearer
+from wsgw.caller import Authorization, Principal
 from wsgw.errors import AuthorizerFailure, Unauthorized
-from wsgw.invocation import Authorization, Invocation, Principal
+from wsgw.invocation import Invocation
 
 #: What user pools sign with.
 POOL_ALGORITHMS: Final = ("RS256",)

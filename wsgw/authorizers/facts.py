@@ -13,7 +13,8 @@ from time import gmtime, strftime
 from typing import Final, NamedTuple
 
 from wsgw.authorizers.patterns import Context
-from wsgw.invocation import HttpInvocation, Invocation, Principal
+from wsgw.caller import Principal
+from wsgw.invocation import HttpInvocation, Invocation
 
 Values = tuple[str, ...]
 

@@ -16,9 +16,10 @@ from wsgw.authorizers.iam import SignatureVerifier, SignedRequest
 from wsgw.authorizers.iam_identity import facts_of_key, identity_of
 from wsgw.authorizers.policy import compile_policy
 from wsgw.authorizers.used_signatures import UsedSignatures
+from wsgw.caller import Authorization, Principal
 from wsgw.definitions.access import AccessKey
 from wsgw.errors import GatewayError, MissingAuthenticationToken
-from wsgw.invocation import Authorization, HttpInvocation, Invocation, Principal
+from wsgw.invocation import HttpInvocation, Invocation
 
 #: Changes which method a signature is good for, so it must be part of what is signed.
 _METHOD_OVERRIDE: Final = ("x-http-method-override",)

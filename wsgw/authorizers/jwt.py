@@ -13,8 +13,9 @@ from wsgw.authorizers.jwks_source import IssuerKeys
 from wsgw.authorizers.jwt_claims import check_audience, check_issuer, check_times, http_texts, scopes_of, subject
 from wsgw.authorizers.jwt_signed import Checked, Remembered, check_signature, refusal
 from wsgw.authorizers.jwt_token import InvalidToken, read_token, without_bearer
+from wsgw.caller import Authorization, Principal
 from wsgw.errors import AccessDenied, AuthorizerFailure, Unauthorized
-from wsgw.invocation import Authorization, Invocation, Principal
+from wsgw.invocation import Invocation
 
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 from wsgw.authorizers.jwks import VerifyingKey
 from wsgw.authorizers.jwks_source import IssuerKeys
 from wsgw.authorizers.jwt_token import MOST_BYTES, WRONG_ALGORITHM, InvalidToken, Token
+from wsgw.caller import Authorization, Principal
 from wsgw.errors import GatewayError
-from wsgw.invocation import Authorization, Principal
 
 #: Kept for one token: what it means to routes with other scopes.
 _MOST_PRINCIPALS: Final = 64

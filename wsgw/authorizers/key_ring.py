@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from wsgw.caller import CallerKey
 from wsgw.definitions.access import ThrottleSettings, in_force
 from wsgw.definitions.usage import ApiKey, QuotaSettings, UsagePlan
-from wsgw.invocation import CallerKey
 
 #: A stage, by the id of its API and its own name.
 Where = tuple[str, str]

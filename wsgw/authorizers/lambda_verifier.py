@@ -13,8 +13,9 @@ from typing import Any
 from wsgw.authorizers.identity_sources import IdentitySources
 from wsgw.authorizers.results import MOST_RESULT
 from wsgw.authorizers.results_cache import Asked, Read, ResultsCache, Verdict, again
+from wsgw.caller import Authorization, Principal
 from wsgw.errors import AccessDenied, AuthorizerConfigurationError, GatewayError, Unauthorized
-from wsgw.invocation import Authorization, Invocation, Principal
+from wsgw.invocation import Invocation
 
 #: Gives the event of an invocation whose identity sources have these values.
 MakeEvent = Callable[[Invocation, Sequence[str]], dict[str, Any]]

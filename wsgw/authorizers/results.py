@@ -14,8 +14,8 @@ import orjson
 
 from wsgw.authorizers.grants import Grants
 from wsgw.authorizers.policy import PolicyError, compile_policy
+from wsgw.caller import Principal
 from wsgw.errors import AuthorizerConfigurationError
-from wsgw.invocation import Principal
 from wsgw.mapping.java_text import java_text
 
 #: Of a whole result in bytes, and of each Resource in characters.

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from wsgw.authorizers.access import Access
+from wsgw.caller import Principal
 from wsgw.errors import AuthorizerConfigurationError, GatewayError, StoreUnavailable
-from wsgw.invocation import Principal
 from wsgw.observe.metrics import count
 from wsgw.stores.base import Cache
 

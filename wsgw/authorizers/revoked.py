@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from typing import Final
 
-from wsgw.invocation import Caller
+from wsgw.caller import Caller
 
 #: What can be revoked, as `kind/name` says it. An access key's is also what `Principal.credential` says.
 KINDS: Final = ("principal", "accessKey", "apiKey")

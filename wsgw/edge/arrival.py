@@ -12,10 +12,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from wsgw import ids
+from wsgw.caller import Caller, ClientCertificate
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Request
 from wsgw.header_fields import HeaderFields
-from wsgw.invocation import Caller, ClientCertificate, Headers
+from wsgw.invocation import Headers
 from wsgw.live.stages import Place
 from wsgw.settings import Settings
 

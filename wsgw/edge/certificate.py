@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cryptography import x509
 
-from wsgw.invocation import ClientCertificate
+from wsgw.caller import ClientCertificate
 from wsgw.observe import metrics
 
 _EXPLAINED = {

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from wsgw.caller import ConnectionFacts
 from wsgw.definitions.api import StageLimits
 from wsgw.edge.deflate import deflated
 from wsgw.edge.frame_reader import FrameReader, whole_text
@@ -32,7 +33,6 @@ from wsgw.edge.frames import (
 )
 from wsgw.edge.refreshes import MARK, expiry_due
 from wsgw.errors import Gone, LimitExceeded
-from wsgw.invocation import ConnectionFacts
 from wsgw.live.route_table import LiveSocketStage, StageSlot
 from wsgw.observe.metrics import count
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsgw.invocation import ConnectionFacts, Principal
+from wsgw.caller import ConnectionFacts, Principal
 from wsgw.stores.records import ConnectionRecord, PrincipalRecord
 
 

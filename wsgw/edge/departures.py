@@ -14,11 +14,11 @@ from enum import Enum
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
+from wsgw.caller import ConnectionFacts
 from wsgw.edge.connection import Connection
 from wsgw.edge.departed import Departed, record_of
 from wsgw.edge.node import Node
 from wsgw.errors import StoreUnavailable
-from wsgw.invocation import ConnectionFacts
 from wsgw.live.route_table import LiveSocketStage
 from wsgw.live.stages import Stages
 from wsgw.stores.base import Book

@@ -11,11 +11,12 @@ from typing import Protocol
 import orjson
 
 from wsgw import ids
+from wsgw.caller import ClientCertificate
 from wsgw.edge.connection import Connection
 from wsgw.edge.outlet import Outlet
 from wsgw.errors import AccessDenied, GatewayError, ServiceUnavailable
 from wsgw.header_fields import HeaderFields, SharedHeaders
-from wsgw.invocation import ClientCertificate, Headers, Reply, Stream
+from wsgw.invocation import Headers, Reply, Stream
 from wsgw.pipeline.backend_headers import connection_options
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from wsgw.caller import ClientCertificate
 from wsgw.edge.aiohttp_handler import TIMED_OUT
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Request, ending, reply_bytes
 from wsgw.edge.outlet import Outlet
 from wsgw.edge.sockets import own_address, peer_address, shown
 from wsgw.header_fields import HeaderFields
-from wsgw.invocation import ClientCertificate
 
 if TYPE_CHECKING:
     from wsgw.edge.lanes import Lanes

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from wsgw import ids
 from wsgw.authorizers.iam import SignedRequest
 from wsgw.authorizers.management import ManagementGuard
+from wsgw.caller import ConnectionFacts
 from wsgw.edge.arrival import source_ip, through_proxy
 from wsgw.edge.connection import Connection
 from wsgw.edge.http import Door, Request, error_reply, http_date, reply_bytes
@@ -21,7 +22,7 @@ from wsgw.edge.push import Push
 from wsgw.edge.websocket import is_binary_type
 from wsgw.errors import BadRequest, Forbidden, GatewayError, Gone, LimitExceeded, RequestTooLarge
 from wsgw.ids import read_connection_id
-from wsgw.invocation import ConnectionFacts, Invocation, Reply
+from wsgw.invocation import Invocation, Reply
 from wsgw.live.route_table import LiveSocketStage
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from wsgw import ids
+from wsgw.caller import ConnectionFacts, Principal
 from wsgw.edge.tickets import Tickets
 from wsgw.errors import GatewayError, Gone, LimitExceeded, Unauthorized
-from wsgw.invocation import ConnectionFacts, Invocation, Principal
+from wsgw.invocation import Invocation
 from wsgw.live.route_table import LiveSocketStage
 from wsgw.observe.logs import Reasons
 from wsgw.observe.metrics import count

@@ -6,7 +6,7 @@ import asyncio
 from functools import lru_cache
 from typing import Any
 
-from wsgw.invocation import ClientCertificate
+from wsgw.caller import ClientCertificate
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:

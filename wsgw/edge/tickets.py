@@ -14,8 +14,8 @@ from typing import Annotated, Final
 import msgspec
 
 from wsgw.authorizers.results import MOST_TIME
+from wsgw.caller import Principal
 from wsgw.errors import BadRequest, ServiceUnavailable, StoreUnavailable, Unauthorized
-from wsgw.invocation import Principal
 from wsgw.stores.base import Cache
 
 #: The most that a ticket's context may have, as an authorizer's result, in bytes.

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from wsgw import ids
+from wsgw.caller import ConnectionFacts
 from wsgw.definitions.access import TokenPlaces
 from wsgw.edge import arrival, tokens
 from wsgw.edge.authority import Authority
@@ -37,7 +38,7 @@ from wsgw.errors import (
     Throttled,
     Unauthorized,
 )
-from wsgw.invocation import ConnectionFacts, Invocation, Reply
+from wsgw.invocation import Invocation, Reply
 from wsgw.live.route_table import LiveRoute, LiveSocketStage
 from wsgw.live.stages import Place
 from wsgw.observe.logs import AccessLog, Reasons

@@ -10,9 +10,10 @@ from base64 import b64encode
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
+from wsgw.caller import Principal
 from wsgw.definitions.route import DEFAULT_KEY
 from wsgw.integrations.rest_events import by_name, identity, last_of
-from wsgw.invocation import Headers, HttpInvocation, Principal
+from wsgw.invocation import Headers, HttpInvocation
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
 

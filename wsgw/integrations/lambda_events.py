@@ -10,7 +10,8 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
-from wsgw.invocation import ConnectionFacts, Headers, Invocation, Principal
+from wsgw.caller import ConnectionFacts, Principal
+from wsgw.invocation import Headers, Invocation
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
 

@@ -13,9 +13,10 @@ from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from wsgw.caller import Authorization, Principal
 from wsgw.errors import ApiConfigurationError, FunctionError
 from wsgw.integrations.proxy_result import Answer, kind, member, parsed, single_header, status_of
-from wsgw.invocation import Authorization, HttpInvocation, Principal, Reply
+from wsgw.invocation import HttpInvocation, Reply
 from wsgw.mapping.caller_readers import vpc_source
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time

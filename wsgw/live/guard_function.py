@@ -15,12 +15,12 @@ from wsgw.authorizers.lambda_verifier import CallAuthorizer, LambdaVerifier
 from wsgw.authorizers.policy import Decision
 from wsgw.authorizers.results import ResultForm, read_result
 from wsgw.authorizers.results_cache import results_of
+from wsgw.caller import Principal
 from wsgw.definitions.api import Api, Protocol, Stage
 from wsgw.definitions.authorizer import MOST_RESULT_TTL, Authorizer
 from wsgw.definitions.route import Route
 from wsgw.integrations.handler_context import Handler
 from wsgw.integrations.local import PythonIntegration
-from wsgw.invocation import Principal
 from wsgw.live.parts import Parts
 from wsgw.mapping.expressions import expression
 from wsgw.mapping.parameters import stage_variables_in

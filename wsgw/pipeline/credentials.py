@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wsgw.authorizers.revoked import Revoked
+from wsgw.caller import Caller
 from wsgw.errors import GatewayError, InvalidApiKey, Unauthorized, UnrecognizedClient
-from wsgw.invocation import Caller, Invocation
+from wsgw.invocation import Invocation
 from wsgw.pipeline.run import Step
 
 

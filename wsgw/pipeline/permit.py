@@ -14,8 +14,9 @@ from urllib.parse import unquote
 from wsgw.authorizers.arns import INVOKE
 from wsgw.authorizers.facts import Facts, IamPrincipal
 from wsgw.authorizers.policy import Decision, Names
+from wsgw.caller import Grants, Principal
 from wsgw.errors import AccessDenied, UriTooLong
-from wsgw.invocation import Grants, Invocation, Principal
+from wsgw.invocation import Invocation
 from wsgw.pipeline.run import Step
 
 #: Which kind of policy a decision is of, as refusals name it.

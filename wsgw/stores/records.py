@@ -6,7 +6,7 @@ import msgspec
 
 
 class PrincipalRecord(msgspec.Struct, frozen=True, array_like=True):
-    """Who a connection was authorized as; see invocation.Principal."""
+    """Who a connection was authorized as; see caller.Principal."""
 
     id: str
     context: dict[str, str]
