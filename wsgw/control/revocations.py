@@ -16,7 +16,8 @@ from aiohttp import web
 
 from wsgw.authorizers.revoked import KINDS
 from wsgw.control.guard import json_response
-from wsgw.edge.authority import Authority, described
+from wsgw.edge.authority import Authority
+from wsgw.edge.revocations import described
 from wsgw.errors import StoreUnavailable
 
 _MEMBERS: Final = {"principalId": "principal", "accessKeyId": "accessKey", "apiKeyId": "apiKey"}

@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
-from typing import Any, Final
 
 import msgspec
 
@@ -23,16 +22,12 @@ from wsgw.authorizers.revoked import KINDS, names_of
 from wsgw.edge.connection import Connection
 from wsgw.edge.node import Node
 from wsgw.edge.refreshes import UNAUTHORIZED
+from wsgw.edge.revocations import ENDING, LIFTED, REVOCATION, TOPIC, Ending, Revocation, Whose, decoded, name_of
 from wsgw.errors import StoreUnavailable
 from wsgw.observe.metrics import count
 from wsgw.stores.base import Documents
 
 log = logging.getLogger("wsgw.authority")
-
-#: What nodes announce to each other when something was revoked, or a principal's connections are to end.
-TOPIC: Final = "revocations"
-REVOCATION: Final = "revocation"
-ENDING: Final = "principalEnding"
 
 #: How often the store is looked at, seconds: an announcement may be lost, and a second is all that may pass. Every so
 #: many times all is read: a store that was emptied counts its revision anew, and may come to the same number.
@@ -44,33 +39,8 @@ _STRIDE = 64
 #: How long it is known that a principal's connections were to end, and how far nodes' clocks may differ, seconds.
 _REMEMBERED = 300
 _SKEW = 2.0
-#: `until` of a revocation that was lifted, and how long it is known that it was: a node may be cut off for so long.
-_LIFTED = 0.0
+#: How long it is known that a revocation was lifted, seconds: a node may be cut off for so long.
 _LIFTED_SECONDS = 86_400.0
-
-
-#: API, stage and principal of an ending. Its document is named by them, in JSON.
-_Whose = tuple[str, str, str]
-
-
-class Revocation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`until` and `at` in epoch seconds; `until` None: until it is lifted, 0: it was, at `at`."""
-
-    at: float
-    until: float | None = None
-
-
-class Ending(msgspec.Struct, frozen=True, rename="camel"):
-    """All connections of a principal that were opened by `at` (epoch seconds) end; api_id and stage "": of any."""
-
-    principal_id: str
-    api_id: str
-    stage: str
-    at: float
-
-    @property
-    def whose(self) -> _Whose:
-        return self.api_id, self.stage, self.principal_id
 
 
 class Authority:
@@ -91,7 +61,7 @@ class Authority:
         self._revision = -1
         self._known: dict[str, Revocation] = {}
         #: With the time (of the node's clock) by which a connection must have been opened here.
-        self._endings: dict[_Whose, tuple[Ending, float]] = {}
+        self._endings: dict[Whose, tuple[Ending, float]] = {}
         self._changing = asyncio.Lock()
         self._hint = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
@@ -141,7 +111,7 @@ class Authority:
         async with self._changing:
             if not self._access.revoked.has(key):
                 return False
-            await self._change(key, Revocation(self._access.now(), _LIFTED))
+            await self._change(key, Revocation(self._access.now(), LIFTED))
         return True
 
     async def _change(self, key: str, one: Revocation) -> None:
@@ -160,7 +130,7 @@ class Authority:
             now = self._access.now()
             ending = Ending(principal_id, api_id, stage, now)
             past = [whose for whose, (one, _) in self._endings.items() if one.at < now - _REMEMBERED]
-            await self._write(ENDING, {**dict.fromkeys(map(_name, past)), _name(ending.whose): ending})
+            await self._write(ENDING, {**dict.fromkeys(map(name_of, past)), name_of(ending.whose): ending})
             for whose in past:
                 del self._endings[whose]
             self._endings[ending.whose] = (ending, self._node.now())
@@ -207,8 +177,8 @@ class Authority:
                 await self._learn(documents, revision)
 
     async def _learn(self, documents: Documents, revision: int) -> None:
-        known = _decoded(await documents.all(REVOCATION), Revocation)
-        endings = _decoded(await documents.all(ENDING), Ending)
+        known = decoded(await documents.all(REVOCATION), Revocation)
+        endings = decoded(await documents.all(ENDING), Ending)
         lost = {name: one for name, one in self._known.items() if name not in known and self.revoked.has(name)}
         if lost:
             # The store came back without them, and nobody has asked to let anybody in again.
@@ -233,7 +203,7 @@ class Authority:
         new = any(self._known.get(name) != one for name, one in known.items())
         self._known = known
         self._access.revoked.until = {
-            name: inf if one.until is None else one.until for name, one in known.items() if one.until != _LIFTED
+            name: inf if one.until is None else one.until for name, one in known.items() if one.until != LIFTED
         }
         if new:
             self.look()
@@ -290,24 +260,3 @@ class Authority:
         if live is not None:
             known.append(self._endings.get((live.api_id, live.stage, principal.id)))
         return any(one is not None and connection.opened_at <= one[1] for one in known)
-
-
-def _name(whose: _Whose) -> str:
-    return msgspec.json.encode(whose).decode()
-
-
-def _decoded(documents: Mapping[str, bytes], kind: Any) -> dict[str, Any]:
-    found = {}
-    for name, body in documents.items():
-        try:
-            found[name] = msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
-            log.error("the stored document %s cannot be read (%s): revoke it again", name.partition("/")[0], error)
-    return found
-
-
-def described(revocations: Mapping[str, Revocation]) -> Iterable[dict[str, Any]]:
-    """`revocations` as the control port lists them."""
-    for name, one in sorted(revocations.items()):
-        kind, _, what = name.partition("/")
-        yield {"kind": kind, "name": what, "at": one.at, "until": one.until}
