@@ -88,6 +88,10 @@ async def test_values_of_50_mb_do_not_keep_nodes_from_serving(own_redis: RedisSe
                 await said(node, f"{of_the_first(key, cluster)} huge in Redis is larger than any document")
             await lives(cluster)
             await own_redis.cli("DEL", of_the_first(key, cluster))
+            # What is read again, and is no other than before, would not be deployed.
+            api_key = f'{{"id": "k{number}", "value": "a-value-of-its-own-{number}", "enabled": true}}'
+            await own_redis.cli("HSET", KEYS.documents("apiKey"), f"k{number}", api_key.encode())
+            await own_redis.cli("INCR", KEYS.revision)
             await own_redis.cli("PUBLISH", KEYS.announcements, definitions)
             for node in cluster.nodes:
                 await said(node, "wsgw: deployed", number)

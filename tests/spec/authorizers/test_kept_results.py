@@ -93,7 +93,7 @@ async def test_a_time_of_0_keeps_nothing(gateway: TestGateway, authorize: Author
 
 @BOTH
 async def test_another_token_is_asked_about(gateway: TestGateway, authorize: Authorize, protocol: Protocol):
-    authorize.result = lambda event: policy("Deny" if "bad" in json.dumps(event["headers"]) else "Allow")
+    authorize.result = lambda event: policy("Deny" if '"bad"' in json.dumps(event["headers"]) else "Allow")
     deploy(gateway, authorize, keeping(protocol))
     for _ in range(2):
         assert await status(gateway, protocol, "good") == 200
