@@ -360,7 +360,8 @@ async def issuer(gateway: TestGateway) -> AsyncIterator[TokenIssuer]:
     await one.stop()
 
 
-async def test_a_jwt_is_refreshed_by_the_same_subjects_next_one(gateway: TestGateway, issuer: TokenIssuer):
+def deploy_jwt(gateway: TestGateway, issuer: TokenIssuer) -> None:
+    """The API behind tokens of `issuer`, which are refreshed."""
     jwt = Authorizer(
         id="who",
         name="who",
@@ -372,6 +373,10 @@ async def test_a_jwt_is_refreshed_by_the_same_subjects_next_one(gateway: TestGat
     connect = msgspec.structs.replace(CONNECT, authorization_type="JWT")
     api = guarded(connect, *ROUTES[1:], tokens=TOKENS, token_expiry="REFRESH")
     gateway.deploy(msgspec.structs.replace(api, authorizers={"who": jwt}), handlers=Authority().handlers)
+
+
+async def test_a_jwt_is_refreshed_by_the_same_subjects_next_one(gateway: TestGateway, issuer: TokenIssuer):
+    deploy_jwt(gateway, issuer)
     now = int(gateway.clock.wall_ms() / 1000)
     first = await gateway.connect(f"/prod?token={issuer.token(exp=now + 100)}")
     second = await gateway.connect(f"/prod?token={issuer.token(exp=now + 100)}")
@@ -389,17 +394,7 @@ async def test_a_jwt_is_refreshed_by_the_same_subjects_next_one(gateway: TestGat
 
 async def test_a_token_without_a_subject_is_not_taken_for_that_of_another(gateway: TestGateway, issuer: TokenIssuer):
     """Two tokens of nobody in particular need not be of the same."""
-    jwt = Authorizer(
-        id="who",
-        name="who",
-        type="JWT",
-        issuer=issuer.url,
-        audience=("app",),
-        identity_sources=("route.request.header.Authorization",),
-    )
-    connect = msgspec.structs.replace(CONNECT, authorization_type="JWT")
-    api = guarded(connect, *ROUTES[1:], tokens=TOKENS, token_expiry="REFRESH")
-    gateway.deploy(msgspec.structs.replace(api, authorizers={"who": jwt}), handlers=Authority().handlers)
+    deploy_jwt(gateway, issuer)
     now = int(gateway.clock.wall_ms() / 1000)
     client = await gateway.connect(f"/prod?token={issuer.token(sub=None, client_id='one', exp=now + 100)}")
     gateway.advance(50)

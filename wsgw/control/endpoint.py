@@ -17,6 +17,7 @@ from wsgw.authorizers.access import Access
 from wsgw.authorizers.results_cache import results_of
 from wsgw.control.authorizer_results import AuthorizerResultsEndpoint
 from wsgw.control.guard import guard, json_response
+from wsgw.control.paging import limit_in
 from wsgw.control.revocations import RevocationRoutes
 from wsgw.control.usage import UsageEndpoint
 from wsgw.control.web_acls import WebAclEndpoint
@@ -93,12 +94,7 @@ class ControlEndpoint:
 
         `lastActiveAt` is null where the connection's node did not say it in time.
         """
-        try:
-            limit = min(int(request.query.get("limit", _PAGE)), _PAGE)
-        except ValueError:
-            return json_response(400, {"message": "limit: expected a whole number"})
-        if limit < 1:
-            return json_response(400, {"message": "limit: expected at least 1"})
+        limit = limit_in(request, _PAGE)
         api, stage = request.query.get("api"), request.query.get("stage")
         try:
             page = await self._registry.page(request.query.get("after", ""), limit, api, stage)

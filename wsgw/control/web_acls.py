@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from wsgw.control.guard import json_response
+from wsgw.control.paging import limit_in
 from wsgw.live.stages import Stages
 
 _PAGE = 500
@@ -21,12 +22,7 @@ class WebAclEndpoint:
 
     async def samples(self, request: web.Request) -> web.StreamResponse:
         """The latest first, of this process. Query: rule (all of them), limit (≤ 500)."""
-        try:
-            limit = min(int(request.query.get("limit", _PAGE)), _PAGE)
-        except ValueError:
-            return json_response(400, {"message": "limit: expected a whole number"})
-        if limit < 1:
-            return json_response(400, {"message": "limit: expected at least 1"})
+        limit = limit_in(request, _PAGE)
         key = (request.match_info["api"], request.match_info["stage"])
         live = next((slot.live for name, slot in self._stages.slots() if name == key), None)
         firewall = None if live is None else live.firewall
