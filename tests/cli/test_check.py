@@ -42,6 +42,16 @@ def test_a_sound_file_exits_with_0(run):
     assert result.exit_code == 0
 
 
+def test_a_slip_in_an_action_of_an_access_keys_policy_is_a_warning(run):
+    policy = "{Statement: [{Effect: Allow, Action: ['s3:GetObject', 'execute-api:Invok'], Resource: '*'}]}"
+    result = run(file=SOUND + f"accessKeys: {{AKID: {{secret: s, policies: [{policy}]}}}}\n")
+    assert "warning: accessKeys.AKID.policies[0]: Statement[0].Action: no request is asked about execute-api:Invok" in (
+        result.output
+    )
+    assert "s3:" not in result.output
+    assert result.exit_code == 0
+
+
 def test_a_policy_that_is_none_is_told_with_its_place(run):
     result = run(file=SOUND + "accessKeys: {AKID: {secret: s, policies: [{Statement: {Effect: Maybe}}]}}\n")
     assert "file:7: error: accessKeys.AKID.policies[0]: Statement.Effect: expected Allow or Deny" in result.output

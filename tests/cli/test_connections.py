@@ -195,6 +195,13 @@ async def test_the_address_may_stand_in_the_environment(served: TestGateway, mon
     assert result.output.startswith(id)
 
 
+async def test_the_port_is_the_one_that_the_gateway_takes_from_the_environment(
+    served: TestGateway, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("WSGW_CONTROL_PORT", served.control.rpartition(":")[2])
+    assert (await wsgw("list")).exit_code == 0
+
+
 async def test_the_whole_command_runs_as_a_program(served: TestGateway):
     _, id = await one(served)
     program = Path(__file__).parents[2] / ".venv" / "bin" / "wsgw"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
@@ -12,8 +13,8 @@ import click
 
 control_option = click.option(
     "--control",
-    default="http://127.0.0.1:8081",
-    show_default=True,
+    default=lambda: f"http://127.0.0.1:{os.environ.get('WSGW_CONTROL_PORT') or 8081}",
+    show_default="http://127.0.0.1:8081, or the port of WSGW_CONTROL_PORT",
     envvar="WSGW_CONTROL",
     help="The gateway's control address",
 )

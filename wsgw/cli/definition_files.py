@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from wsgw.authorizers.policy import PolicyError, compile_policy
+from wsgw.authorizers.policy_words import without_effect
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api, DomainName
 from wsgw.definitions.check import check
@@ -17,7 +18,7 @@ from wsgw.definitions.check_domain import check_domains
 from wsgw.definitions.check_guard import check_keys_wanted
 from wsgw.definitions.check_unserved import unserved
 from wsgw.definitions.check_usage import check_usage
-from wsgw.definitions.finding import Finding, error
+from wsgw.definitions.finding import Finding, error, warning
 from wsgw.definitions.freeze import DEFAULT_STAGE, broken, freeze
 from wsgw.definitions.usage import ApiKey, UsagePlan
 from wsgw.formats.openapi import PSEUDO_PARAMETERS
@@ -157,12 +158,16 @@ def _beside(domain: DomainName, directory: Path) -> DomainName:
 
 def _policies(key: AccessKey) -> Iterator[Finding]:
     for index, document in enumerate(key.policies):
+        path = ("accessKeys", key.access_key_id, "policies", index)
         try:
             compile_policy(document)
-        except PolicyError as error:
-            for fault in error.faults:
-                path = ("accessKeys", key.access_key_id, "policies", index)
-                yield Finding(path=path, message=fault, remedy="write it as IAM policies are")
+        except PolicyError as fault:
+            yield from (error(path, one, "write it as IAM policies are") for one in fault.faults)
+            continue
+        for message, remedy in without_effect(document):
+            # A policy that was written for other services too names their actions.
+            if "execute-api:" in message:
+                yield warning(path, message, remedy)
 
 
 def _read(path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, str], basepath: BasePathMode) -> Parsed:
