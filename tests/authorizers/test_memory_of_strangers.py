@@ -45,7 +45,7 @@ async def grown(act: Callable[[int], Awaitable[Any]], many: int = MANY) -> int:
 @pytest.mark.parametrize(
     ("result", "most"),
     [
-        pytest.param(policy("Deny"), 160 * MB, id="small"),
+        pytest.param(policy("Deny"), 160 * MB, id="small", marks=pytest.mark.soak),
         pytest.param(policy("Allow", MANY_RESOURCES), 260 * MB, id="large"),
     ],
 )
