@@ -61,7 +61,8 @@ async def test_a_flush_reaches_all_nodes(own_redis: RedisServer, tmp_path: Path,
         assert (await tell(cluster.nodes[0].control, "DELETE", FLUSH)).status == 202
         for node in cluster.nodes:
             await becomes(lambda: asked(node), 403, 2)  # noqa: B023
-        assert door.asked == {"ada": 2}
+        # One question does for all; but a node that asks before it has heard of the flush keeps what it learns.
+        assert 2 <= door.asked["ada"] <= 4
 
 
 async def test_a_flush_reaches_all_nodes_of_a_redis_cluster(redis_cluster: RedisClusterSet, tmp_path: Path, door: Door):
