@@ -1,4 +1,4 @@
-"""Fixtures that any test may use: a backend, gateways with the lanes on and off, and real Redis servers."""
+"""Fixtures that any test may use: a backend, a Lambda service, gateways with the lanes on and off, real Redis."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import uvloop
 
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
+from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet, SentinelSet
 from tests.parity.summary import lines as parity_lines
@@ -39,6 +40,13 @@ async def backend() -> AsyncIterator[Backend]:
     await one.start()
     yield one
     await one.stop()
+
+
+@pytest.fixture
+async def functions(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
+    """The Lambda service, without functions."""
+    async with lambda_service(monkeypatch) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(params=[True, False], ids=["lanes", "aiohttp"])

@@ -21,6 +21,7 @@ from wsgw.authorizers.policy import PolicyError
 from wsgw.authorizers.results_cache import results_of
 from wsgw.authorizers.used_signatures import USED, UsedSignatures
 from wsgw.control.endpoint import ControlEndpoint
+from wsgw.control.gauges import add_gauges
 from wsgw.definitions.access import NOBODY_IN_PARTICULAR, AccessKey
 from wsgw.definitions.api import Api, DomainName
 from wsgw.definitions.usage import ApiKey, UsagePlan
@@ -183,7 +184,18 @@ class App:
         self._open_pools()
         self._server = Server(plane, settings, self.node.now)
         self._lanes = Lanes(plane, self._server, settings, self.node.now)
-        self._gauges()
+        add_gauges(
+            self.metrics,
+            settings,
+            node=self.node,
+            lag=self._lag,
+            pool=self._pool,
+            stores=stores,
+            departures=self.departures,
+            listeners=self._listeners,
+            firewalls=firewalls_of(self.access),
+            stages=self.stages,
+        )
         try:
             await stores.open()
             await self._cluster.join()
@@ -336,48 +348,6 @@ class App:
             return self.node.refuses or self._ready
         away = "" if self.settings.ready_without_redis else self._stores.away()
         return f"not connected to what nodes share: {away}" if away else ""
-
-    def _gauges(self) -> None:
-        gauge = self.metrics.gauge
-        gauge("connections", "Open connections", lambda: len(self.node))
-        gauge("max_connections", "The setting; 0 is no bound", lambda: self.settings.max_connections)
-        gauge("event_loop_lag_p99_seconds", "How late timers fire, 99 in 100", lambda: self._lag.quantile(0.99))
-        gauge("event_loop_lag_max_seconds", "How late timers fire at worst", lambda: self._lag.quantile(1))
-        gauge("backend_connections", "Connections to HTTP backends", lambda: self._pool.counts().open)
-        gauge("backend_calls_waiting", "Calls that wait for a connection", lambda: self._pool.counts().waiting)
-        if self.settings.redis:
-            gauge("nodes", "Nodes of the cluster, as this one sees them", lambda: self._stores.nodes())
-            gauge("redis_up", "1 while Redis can be reached, and is heard", lambda: float(not self._stores.away()))
-        gauge("departures_waiting", "$disconnects that wait for another attempt", lambda: self.departures.waiting)
-        gauge("books_adopted", "Books of dead nodes that are worked through now", lambda: self.departures.adopting)
-        self.metrics.counters(self._stores.counts)
-        self.metrics.counters(
-            lambda: {
-                "departures_given_up": ("$disconnects that no backend took", self.departures.given_up),
-                "departures_delivered": ("$disconnects taken late, or of dead nodes", self.departures.delivered),
-            }
-        )
-        self.metrics.gauge_by(
-            "tls_certificate_not_after_seconds",
-            "When a host's certificate runs out, in seconds of the epoch",
-            ("host",),
-            self._certificate_times,
-        )
-        self.metrics.counters_by(
-            "firewall_requests",
-            "Requests and handshakes that rules of web ACLs have allowed, blocked or counted",
-            ("api_id", "stage", "rule", "action"),
-            firewalls_of(self.access).tallies,
-        )
-        self.metrics.gauge_by_stage(
-            "stage_connections",
-            "Open connections by stage",
-            lambda: [(key, float(slot.connections)) for key, slot in self.stages.slots()],
-        )
-
-    def _certificate_times(self) -> Iterable[tuple[tuple[str], float]]:
-        certificates = self._listeners.certificates
-        return () if certificates is None else certificates.not_after()
 
     def sweep(self) -> None:
         """Close, ping or drop whatever is due. Called some times a second, and by tests after they moved the clock."""

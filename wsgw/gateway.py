@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from wsgw.app import App, Listening
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api, Stage, StageLimits
-from wsgw.definitions.route import Integration, Route
+from wsgw.definitions.route import TIMEOUT_MS, Integration, Route
 from wsgw.definitions.usage import ApiKey, UsagePlan
 from wsgw.edge.push import Push
 from wsgw.settings import load
@@ -40,7 +40,7 @@ class WebSocketApi:
         self.handlers: dict[str, Callable[..., Any]] = {}
 
     def route(
-        self, key: str, *, two_way: bool = False, timeout_ms: int = 29_000, api_key_required: bool = False
+        self, key: str, *, two_way: bool = False, timeout_ms: int = TIMEOUT_MS, api_key_required: bool = False
     ) -> Callable[[HandlerFunction], Any]:
         """Make the decorated function the route `key`: `$connect`, `$disconnect`, `$default` or a value of its own.
 

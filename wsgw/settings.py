@@ -235,6 +235,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     management_tokens: Annotated[
         tuple[str, ...], _option("Bearer tokens that may use @connections; each may be ${ENVIRONMENT_NAME}")
     ] = ()
+
+    # ---- signatures, and where callers are
     clock_skew_seconds: Annotated[float, _option("How far a signature's date may be off", "s", gt=0)] = 300
     unsigned_payloads: Annotated[
         bool, _option("Take signatures that say UNSIGNED-PAYLOAD: the body is then anybody's")
@@ -280,6 +282,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 PREFIX = "WSGW_"
+_URL = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 #: Settings that are never shown, and may be `${ENVIRONMENT_NAME}`.
 SECRETS = ("management_tokens", "redis_password", "cluster_secret")
 
@@ -360,13 +363,12 @@ def load(
 def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What is wrong with values whose types are right: the setting's name, and what to say of it."""
     public_url = values.get("public_url", "")
-    if public_url and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", public_url):
+    if public_url and not _URL.fullmatch(public_url):
         yield "public_url", f"{public_url!r} is no URL; write https://gw.example.com"
-    for text in values.get("trust_forwarded", ()):
-        try:
-            ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            yield "trust_forwarded", f"{text!r} is no address or network; write 10.0.0.7 or 10.0.0.0/8"
+    for name in ("trust_forwarded", "egress_deny", "egress_allow"):
+        for text in values.get(name, ()):
+            if not _is_network(text):
+                yield name, f"{text!r} is no address or network; write 10.0.0.7 or 10.0.0.0/8"
     redis = values.get("redis", "")
     if redis and not re.fullmatch(
         r"(redis|rediss|rediss?\+(sentinel|cluster)|valkeys?)://[^/?#\s]+(/[^?#\s]*)?", redis
@@ -378,12 +380,6 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "redis_prefix", f"{prefix!r} cannot begin a key; write letters, digits and . _ : - only"
     if values.get("workers", 1) > 1 and not redis:
         yield "workers", "more than one worker needs a store that they share: give --redis URL, or leave --workers at 1"
-    for name in ("egress_deny", "egress_allow"):
-        for text in values.get(name, ()):
-            try:
-                ipaddress.ip_network(text, strict=False)
-            except ValueError:
-                yield name, f"{text!r} is no address or network; write 10.0.0.7 or 10.0.0.0/8"
     for text in values.get("backend_certificates", ()):
         if not re.fullmatch(r"[^=:]+=[^:]+:[^:]+", text):
             yield "backend_certificates", f"{text!r} names no certificate; write ID=CERT.pem:KEY.pem"
@@ -392,9 +388,7 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "vpc_links", f"{text!r} names no target; write ID=http://HOST:PORT"
     for text in values.get("vpc_sources", ()):
         network, _, names = text.partition("=")
-        try:
-            ipaddress.ip_network(network, strict=False)
-        except ValueError:
+        if not _is_network(network):
             yield "vpc_sources", f"{text!r} begins with no network; write 10.0.0.0/16=vpce-0a1b/vpc-0c2d"
         if not re.fullmatch(r"vpce-[0-9A-Za-z-]+(/vpc-[0-9A-Za-z-]+)?|vpc-[0-9A-Za-z-]+", names):
             yield "vpc_sources", f"{text!r} names no endpoint and no VPC; write 10.0.0.0/16=vpce-0a1b/vpc-0c2d"
@@ -403,7 +397,7 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name not in known:
             yield "jwt_algorithms", f"{name!r} is none that tokens may be signed with; write RS256, PS256, ES256, …"
     endpoint = values.get("cognito_endpoint", "")
-    if endpoint and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", endpoint):
+    if endpoint and not _URL.fullmatch(endpoint):
         yield "cognito_endpoint", f"{endpoint!r} is no URL; write http://localhost:9229"
     for text in values.get("tls_certificates", ()):
         if not re.fullmatch(r"[^:]+:[^:]+", text):
@@ -411,6 +405,14 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for text in values.get("listen", ()):
         if not re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[^/?#\s:\[\]]+):\d{1,5}", text):
             yield "listen", f"{text!r} is no address to listen on; write http://0.0.0.0:8080"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _fill_in(name: str, values: dict[str, Any], environment: Mapping[str, str], source: str, faults: list[str]) -> None:

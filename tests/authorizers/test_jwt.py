@@ -253,6 +253,13 @@ async def test_clocks_may_differ_by_the_leeway(make_gateway: MakeGateway, issuer
     refused(await one.ask(issuer.token(iat=now + 45)), "the token was issued in the future")
 
 
+async def test_keys_are_not_fetched_from_where_the_gateway_may_not_go(make_gateway: MakeGateway, issuer: TokenIssuer):
+    one = Site(await make_gateway(egress_deny=("127.0.0.0/8", "::1")), issuer)
+    one.deploy()
+    assert await one.status(issuer.token()) == 500
+    assert (issuer.asked(DISCOVERY), issuer.asked()) == (0, 0)
+
+
 # ---- scopes
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -285,19 +287,36 @@ def results(store: MemoryCache, time: Time, announce: Callable[[str], None] | No
 
 async def test_a_flush_is_announced_and_heard(store: MemoryCache, time: Time, announced: list[str]):
     here, there = results(store, time, announced.append), results(store, time)
-    await here.of("a", "dev").found(KEY, 60, read, Authorizer())
-    await there.of("a", "dev").found(KEY, 60, read, Authorizer())
-    await there.of("a", "prod").found(KEY, 60, read, Authorizer())
+    dev_here, dev, prod = here.of("a", "dev"), there.of("a", "dev"), there.of("a", "prod")
+    for kept in (dev_here, dev, prod):
+        await kept.found(KEY, 60, read, Authorizer())
     assert await here.flush("a", "dev")
+    assert dev_here.kept(KEY) is None
     topic, again = announced
     assert topic == again
     there.announced("definitions")
-    assert there.of("a", "dev").kept(KEY) is not None
+    assert dev.kept(KEY) is not None
     there.announced(topic)
-    assert there.of("a", "dev").kept(KEY) is None
-    assert there.of("a", "prod").kept(KEY) is not None
+    assert dev.kept(KEY) is None
+    assert prod.kept(KEY) is not None
     there.announced("")  # something may have been missed
-    assert there.of("a", "prod").kept(KEY) is None
+    assert prod.kept(KEY) is None
+
+
+async def test_the_results_of_a_stage_go_with_it(store: MemoryCache, time: Time):
+    """They may be 64 MiB, and definitions come and go."""
+    one = results(store, time)
+    before = one.of("a", "dev")
+    await before.found(KEY, 60, read, Authorizer())
+    after = one.of("a", "dev")  # its next deployment
+    del before
+    gc.collect()
+    assert after.kept(KEY) is not None
+    gone = weakref.ref(after)
+    del after
+    gc.collect()
+    assert gone() is None
+    assert not await one.flush("a", "dev")
 
 
 async def test_what_a_node_was_told_just_before_a_flush_is_not_shared_after_it(store: MemoryCache, time: Time):
@@ -305,10 +324,10 @@ async def test_what_a_node_was_told_just_before_a_flush_is_not_shared_after_it(s
     loop = asyncio.get_running_loop()
     there = results(store, time)
     here = results(store, time, lambda topic: void(loop.call_later(0.02, there.announced, topic)))
-    here.of("a", "dev")
+    stages = {one: one.of("a", "dev") for one in (here, there)}
     asked = Authorizer()
     asked.gate.clear()
-    late = asyncio.create_task(there.of("a", "dev").found(KEY, 60, read, asked))
+    late = asyncio.create_task(stages[there].found(KEY, 60, read, asked))
     await until(lambda: asked.calls)
     flush = asyncio.create_task(here.flush("a", "dev"))
     await asyncio.sleep(0)
@@ -318,7 +337,7 @@ async def test_what_a_node_was_told_just_before_a_flush_is_not_shared_after_it(s
     await asyncio.sleep(0.04)
     for one in (here, there):
         asked_anew = Authorizer(DENIED)
-        await one.of("a", "dev").found(KEY, 60, read, asked_anew)
+        await stages[one].found(KEY, 60, read, asked_anew)
         assert asked_anew.calls == (one is here)
 
 
@@ -329,8 +348,9 @@ def void(_: object) -> None:
 async def test_stages_share_nothing(store: MemoryCache, time: Time):
     one = results(store, time)
     authorizer = Authorizer()
-    for api, stage in (("a", "dev"), ("a", "prod"), ("b", "dev")):
-        await one.of(api, stage).found(KEY, 60, read, authorizer)
+    stages = [one.of(api, stage) for api, stage in (("a", "dev"), ("a", "prod"), ("b", "dev"))]
+    for kept in stages:
+        await kept.found(KEY, 60, read, authorizer)
     assert authorizer.calls == 3
 
 
@@ -376,8 +396,9 @@ def test_a_context_that_no_event_could_show_is_refused(depth: int):
 
 async def test_a_flush_is_of_the_store_too(store: MemoryCache, time: Time):
     one = results(store, time)
-    await one.of("a", "dev").found(KEY, 60, read, Authorizer())
+    kept = one.of("a", "dev")
+    await kept.found(KEY, 60, read, Authorizer())
     await one.flush("a", "dev")
     authorizer = Authorizer()
-    await one.of("a", "dev").found(KEY, 60, read, authorizer)
+    await kept.found(KEY, 60, read, authorizer)
     assert authorizer.calls == 1

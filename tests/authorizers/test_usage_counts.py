@@ -194,6 +194,19 @@ async def test_while_the_store_is_away_days_are_kept(counts: UsageCounts, store:
     assert (await days_used(store), counts.unwritten) == ([3], 0)
 
 
+async def test_what_waits_for_a_store_that_is_long_away_does_not_grow(counts: UsageCounts, store: LossyQuota):
+    """A sum for each key and day waits, however often it was tried to write it."""
+    tries = 50
+    store.fates = ["away"] * tries
+    for _ in range(tries):
+        counts.count("one", GOLD)
+        with pytest.raises(StoreUnavailable):
+            await counts.flush()
+    store.asked = 0
+    await counts.flush()
+    assert (await days_used(store), store.asked) == ([tries], 2)
+
+
 async def test_a_handful_whose_answer_was_lost_counts_once(counts: UsageCounts, store: LossyQuota):
     store.fates = ["answer lost"]
     counts.count("one", GOLD)

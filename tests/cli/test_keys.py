@@ -17,20 +17,11 @@ from tests.cli.test_import import serving, wsgw
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import Served
 from tests.harness.until import until
+from tests.harness.usage import KEYED_API as API
 from wsgw.cli.stored_definitions import API_KEY, USAGE_PLAN
 from wsgw.settings import Settings
 from wsgw.stores.document_store import document_store
 
-API = """
-apis:
-  pets:
-    protocol: REST
-    routes:
-      GET /pets:
-        apiKeyRequired: true
-        integration: {type: MOCK, requestTemplates: {application/json: '{"statusCode": 200}'}}
-    stages: {dev: {}}
-"""
 KEY = """
 apiKeys:
   partner: {value: %s}

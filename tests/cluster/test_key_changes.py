@@ -9,24 +9,17 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.harness.cluster import PATIENT
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.guarded_cluster import wsgw
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import Served, serving
+from tests.harness.usage import KEYED_API as API
+from tests.harness.usage import OTHER_VALUE as OTHER
+from tests.harness.usage import VALUE
 from tests.harness.workers import children, serving_with_workers
 
-VALUE, OTHER = "partner-value-of-20-or-more", "another-value-of-20-or-more"
 OWN = "apis: {other: {protocol: HTTP, routes: {GET /: 'http://127.0.0.1:9/'}}}"
-API = """
-apis:
-  pets:
-    protocol: REST
-    routes:
-      GET /keyed:
-        apiKeyRequired: true
-        integration: {type: MOCK, requestTemplates: {application/json: '{"statusCode": 200}'}}
-    stages: {dev: {}}
-"""
 PLAN = "usagePlans: {gold: {apiStages: [{apiId: pets, stage: dev}], keys: [%s]%s}}\n"
 PARTNER, ANOTHER = f"apiKeys: {{partner: {{value: {VALUE}}}}}\n", f"apiKeys: {{another: {{value: {OTHER}}}}}\n"
 
@@ -36,7 +29,7 @@ async def statuses(gateway: Served, value: str, count: int = 24) -> Counter[int]
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
 
         async def one() -> int:
-            url = f"{gateway.ready['data']}/pets/dev/keyed"
+            url = f"{gateway.ready['data']}/pets/dev/pets"
             async with session.get(url, headers={"x-api-key": value}) as answer:
                 return answer.status
 
@@ -60,7 +53,7 @@ async def test_keys_and_plans_act_on_all_workers_without_a_restart(own_redis: Re
     file = tmp_path / "own.yaml"
     file.write_text(OWN)
     await imported(tmp_path, own_redis, API + PARTNER + PLAN % ("partner", ""))
-    async with serving_with_workers(file, own_redis.url) as gateway:
+    async with serving_with_workers(file, own_redis.url, *PATIENT) as gateway:
         workers = children(gateway)
         assert await statuses(gateway, VALUE) == {200: 24}
         assert await statuses(gateway, OTHER) == {403: 24}

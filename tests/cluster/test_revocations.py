@@ -17,6 +17,9 @@ from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import RawWebSocket
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet
+from wsgw.edge.revocations import REVOCATION
+from wsgw.settings import Settings
+from wsgw.stores.document_store import document_store
 
 REVOKED, ENDED = (4401, "Revoked"), (1000, "Connection Closed Normally")
 #: What is promised.
@@ -197,7 +200,9 @@ async def test_what_is_revoked_stays_so_when_redis_comes_back_empty_and_somethin
         async with asyncio.timeout(10):
             while (await tell(first.control, "POST", "/revocations", {"principalId": "eve"})).status != 200:
                 await asyncio.sleep(0.1)
-        await asyncio.sleep(2)
+        async with document_store(Settings(redis=own_redis.url)) as store, asyncio.timeout(10):
+            while len(await store.documents.all(REVOCATION)) < 2:
+                await asyncio.sleep(0.05)
         await third.start()
         for node in cluster.nodes:
             assert [await cluster.status(node, token) for token in ("ada", "eve", "bob")] == [401, 401, 101]

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.harness.backend import Backend
+from tests.harness.cluster import PATIENT
 from tests.harness.guarded_cluster import APIS, KEY, KEYS, Door, Told, tell, wsgw
 from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
@@ -54,7 +55,7 @@ async def gateway(redis: RedisServer, tmp_path: Path, door: Door) -> AsyncIterat
     assert apis.count("webAcl") == apis.count("where:") == 1
     file = tmp_path / "wsgw.yaml"
     file.write_text((apis + KEYS + PLAN).format().replace("DOOR", door.url))
-    async with serving_with_workers(file, redis.url) as one:
+    async with serving_with_workers(file, redis.url, *PATIENT) as one:
         yield one
 
 

@@ -346,7 +346,7 @@ async def test_several_places_of_a_token_cannot_be_refreshed(gateway: TestGatewa
     sources = ("route.request.header.Authorization", "route.request.querystring.room")
     several = msgspec.structs.replace(WHO, identity_sources=sources)
     api = msgspec.structs.replace(guarded(token_expiry="REFRESH"), authorizers={"who": several})
-    with pytest.raises(DefinitionError, match="who has several"):
+    with pytest.raises(DefinitionError, match="REFRESH needs one place of the request"):
         gateway.deploy(api, handlers=Authority().handlers)
 
 

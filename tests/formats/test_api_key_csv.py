@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsgw.formats.api_key_csv import KeyRow, csv_text, read_api_keys
+from wsgw.formats.api_key_csv import FEWEST_VALUE, KeyRow, csv_text, read_api_keys
 
 VALUE = "v" * 30
 OTHER = "w" * 40
@@ -84,9 +84,31 @@ def test_a_good_line_is_read_beside_a_bad_one():
     assert ([row.value for row in rows], len(findings)) == ([OTHER], 1)
 
 
-@given(st.binary(max_size=200))
-def test_no_file_makes_it_fail(text: bytes):
-    read_api_keys(text, "keys.csv")
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: f"Name,Key\n{text}".encode()))
+def test_whatever_a_file_has_is_keys_of_enough_characters_or_said_to_be_wrong(text: bytes):
+    rows, findings = read_api_keys(text, "keys.csv")
+    assert rows or findings
+    assert all(len(row.value) >= FEWEST_VALUE for row in rows)
+    assert all(one.severity == "error" and one.file == "keys.csv" and one.line for one in findings)
+
+
+LINES = st.tuples(
+    st.sampled_from([VALUE, OTHER, "v" * (FEWEST_VALUE - 1), "x", "'quoted, with a comma and a quote\"'"]),
+    st.sampled_from(["", "true", "FALSE", "maybe"]),
+)
+
+
+@given(st.lists(LINES, min_size=1, max_size=6))
+def test_each_line_is_a_key_or_a_finding_and_no_key_is_there_twice(lines: list[tuple[str, str]]):
+    rows, findings = read_api_keys(
+        csv_text([("Key", "Enabled", "Name"), *((*line, "N") for line in lines)]).encode(), "f"
+    )
+    assert sorted([row.line for row in rows] + [one.line for one in findings]) == list(range(2, 2 + len(lines)))
+    assert [(row.value, row.enabled) for row in rows] == [
+        (lines[row.line - 2][0], lines[row.line - 2][1] != "FALSE") for row in rows
+    ]
+    assert len({row.value for row in rows}) == len(rows)
+    assert not [row for row in rows if len(row.value) < FEWEST_VALUE or lines[row.line - 2][1] == "maybe"]
 
 
 CELL = st.text(max_size=20)

@@ -9,6 +9,17 @@ from tests.harness.gateway import TestGateway
 from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.usage import ApiKey, PlanStage, QuotaSettings, UsagePlan
 
+#: A definition file with a REST API whose one method wants an API key.
+KEYED_API = """
+apis:
+  pets:
+    protocol: REST
+    routes:
+      GET /pets:
+        apiKeyRequired: true
+        integration: {type: MOCK, requestTemplates: {application/json: '{"statusCode": 200}'}}
+    stages: {dev: {}}
+"""
 VALUE, OTHER_VALUE = "partner-value-of-20-or-more", "another-value-of-20-or-more"
 KEY = ApiKey(id="partner", value=VALUE, customer_id="customer-1")
 OTHER_KEY = ApiKey(id="another", value=OTHER_VALUE)

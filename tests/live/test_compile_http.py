@@ -51,7 +51,7 @@ class Compiler:
 
 @pytest.fixture
 async def compiler(tmp_path: Any) -> AsyncIterator[Compiler]:
-    pool = HttpPool()
+    pool, functions = HttpPool(), LambdaClients()
     connections: Any = None
     settings = Settings()
     yield Compiler(
@@ -60,7 +60,7 @@ async def compiler(tmp_path: Any) -> AsyncIterator[Compiler]:
             buckets=MemoryThrottle(),
             metrics=Metrics(),
             http_pool=pool,
-            lambda_clients=LambdaClients(),
+            lambda_clients=functions,
             aws=AwsServices(pool),
             connections=connections,
             access=Access(MemoryCache(), MemoryQuota(), MemoryThrottle(), time.time),
@@ -68,6 +68,7 @@ async def compiler(tmp_path: Any) -> AsyncIterator[Compiler]:
             handlers={"hello": lambda event, context: None},
         )
     )
+    await functions.close()
     await pool.close()
 
 
@@ -90,7 +91,7 @@ def test_a_body_is_waited_for_only_where_it_is_mapped(compiler: Compiler, value:
 @pytest.mark.parametrize(
     "integration", [Integration(type="AWS_PROXY", uri="f"), Integration(type="PYTHON", uri="hello")]
 )
-def test_functions_need_a_task_and_the_whole_body(compiler: Compiler, integration: Integration):
+async def test_functions_need_a_task_and_the_whole_body(compiler: Compiler, integration: Integration):
     live = compiler.route(integration)
     assert (live.needs_task, live.streams) == (True, False)
 

@@ -161,17 +161,17 @@ def stage(**members: Any) -> Stage:
 IDLE = [
     pytest.param(
         rest_api(method("GET /", "HTTP_PROXY", "http://127.0.0.1:9/"), stage=stage(connection=SOME)),
-        "connection: only connections of WebSocket APIs have a throttle of their own; use sourceIp or principal",
+        "connection: only connections of WebSocket APIs have a throttle of their own (use sourceIp or principal)",
         id="connections of a REST API",
     ),
     pytest.param(
         rest_api(method("GET /", "HTTP_PROXY", "http://127.0.0.1:9/"), stage=stage(principal=SOME)),
-        "principal: no route has an authorizer that would say who is calling; add one, or use sourceIp",
+        "principal: no route has an authorizer that would say who is calling (add one, or use sourceIp)",
         id="principals that nobody names",
     ),
     pytest.param(
         api(route("send", mock("")), stage=stage(principal=SOME)),
-        "principal: no route has an authorizer that would say who is calling; add one, or use sourceIp",
+        "principal: no route has an authorizer that would say who is calling (add one, or use sourceIp)",
         id="principals of connections that anybody opens",
     ),
 ]

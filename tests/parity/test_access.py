@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from tests.authorizers.sigv4_signing import sign
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
-from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
+from tests.harness.lambda_endpoint import LambdaEndpoint
 from tests.harness.lambda_endpoint import answers as lambda_answers
 from tests.harness.management import call_once, signed_call
 from tests.harness.rest_api import answers, mock, rest_api
@@ -124,12 +124,6 @@ async def test_an_identity_policy_and_a_resource_policy_decide_together(case: Ca
 
 
 # ---- authorizers of HTTP APIs
-
-
-@pytest.fixture
-async def functions(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
-    async with lambda_service(monkeypatch) as endpoint:
-        yield endpoint
 
 
 def _http_api(backend: Backend, authorizer: Authorizer, kind: str) -> Api:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.gateway import TestGateway
-from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
+from tests.harness.lambda_endpoint import LambdaEndpoint
 from tests.parity.cases import ACCESS, MAPPINGS, Case, cases, later
 from tests.parity.client import body_of, head_of, send
 from tests.parity.expected import BACKEND, KNOWN, check_answer, check_backend
@@ -26,12 +26,6 @@ async def gateway() -> AsyncIterator[TestGateway]:
     running = await TestGateway(lanes=True).start()
     yield running
     await running.stop()
-
-
-@pytest.fixture
-async def functions(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
-    async with lambda_service(monkeypatch) as endpoint:
-        yield endpoint
 
 
 @pytest.mark.parametrize("case", _REQUESTS, ids=lambda case: case["id"])

@@ -81,7 +81,7 @@ class FakeWorker:
         elif path.startswith("/webacls"):
             slot = self._leash.order.slot
             samples = [{"rule": f"of {slot}", "timestamp": f"2026-11-21T10:00:0{at + slot}.000Z"} for at in (0, 2)]
-            text = json.dumps({"webAcl": "shop", "samples": samples})
+            text = json.dumps({"webAcl": "shop", "samples": samples * (200 if "many" in path else 1)})
             if "none" in path:
                 status, text = "404 Not Found", json.dumps({"message": "none"})
         elif path.endswith("/endless.csv"):

@@ -390,6 +390,9 @@ async def test_samples_of_web_acls_are_those_of_all_workers_the_latest_first(wor
         status, text = await control(gateway, "/webacls/pets/dev/samples?limit=3")
         assert (status, json.loads(text)["webAcl"]) == (200, "shop")
         assert [one["rule"] for one in json.loads(text)["samples"]] == ["of 1", "of 0", "of 1"]
+        for query in ("", "?limit=1000"):
+            _, text = await control(gateway, f"/webacls/many/dev/samples{query}")
+            assert len(json.loads(text)["samples"]) == 500
         assert (await control(gateway, "/webacls/none/dev/samples")) == (404, '{"message":"none"}')
 
 

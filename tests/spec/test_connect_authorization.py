@@ -8,7 +8,6 @@ authorization", "… $connect route"; answers recorded on the service.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from tests.authorizers.sigv4_signing import HOST, altered, sign
 from tests.harness.authorizers import policy
 from tests.harness.gateway import TestGateway
 from tests.harness.lambda_endpoint import Answer as LambdaAnswer
-from tests.harness.lambda_endpoint import Function, LambdaEndpoint, lambda_service, raises, returns
+from tests.harness.lambda_endpoint import Function, LambdaEndpoint, raises, returns
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket, Response
 from tests.harness.until import until
 from wsgw.authorizers.iam import SignedRequest
@@ -104,14 +103,8 @@ class Site:
 
 
 @pytest.fixture
-async def lambdas(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LambdaEndpoint]:
-    async with lambda_service(monkeypatch) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-async def site(gateway: TestGateway, lambdas: LambdaEndpoint) -> Site:
-    one = Site(gateway, lambdas)
+async def site(gateway: TestGateway, functions: LambdaEndpoint) -> Site:
+    one = Site(gateway, functions)
     one.deploy()
     return one
 
@@ -265,6 +258,7 @@ async def test_a_validation_expression_does_not_apply(site: Site):
     """identityValidationExpression: unused, does not apply to REQUEST authorizers."""
     site.deploy(identityValidationExpression="nothing like it")
     await site.connect()
+    assert len(site.calls()) == 1
 
 
 async def test_the_function_runs_on_every_handshake(site: Site):
@@ -495,8 +489,8 @@ class Signed(Site):
 
 
 @pytest.fixture
-async def iam(gateway: TestGateway, lambdas: LambdaEndpoint) -> Signed:
-    one = Signed(gateway, lambdas)
+async def iam(gateway: TestGateway, functions: LambdaEndpoint) -> Signed:
+    one = Signed(gateway, functions)
     one.deploy({"authorizationType": "AWS_IAM"})
     gateway.app.admit([USER, SESSION], ())
     return one

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from wsgw.authorizers.jwks_source import IssuerKeys
 from wsgw.authorizers.jwt_claims import audiences, check_issuer, check_times, rest_texts, scopes_of, subject
-from wsgw.authorizers.jwt_signed import Checked, Remembered, check_signature, refusal
-from wsgw.authorizers.jwt_token import InvalidToken, read_token, without_bearer
+from wsgw.authorizers.jwt_signed import Checked, SignedTokens, refusal
+from wsgw.authorizers.jwt_token import InvalidToken, without_bearer
 from wsgw.caller import Authorization, Principal
 from wsgw.errors import AuthorizerFailure, Unauthorized
 from wsgw.invocation import Invocation
@@ -48,8 +48,8 @@ def pool_of(arn: str, endpoint: str = "") -> Pool:
     return Pool((issuer, local), f"{local}/.well-known/jwks.json")
 
 
-class PoolTokens:
-    """Tokens of some user pools, checked and remembered. `keys` by issuer; `now` gives epoch seconds.
+class PoolTokens(SignedTokens):
+    """Tokens of some user pools. `keys` by issuer.
 
     validation: whether the audience of a token will do; None where all do.
     """
@@ -63,36 +63,20 @@ class PoolTokens:
         leeway: float,
         remembered: int,
     ) -> None:
-        self.keys = keys
+        super().__init__(POOL_ALGORITHMS, now, leeway=leeway, remembered=remembered)
+        self._keys = keys
         self._validation = validation
-        self._now = now
-        self._leeway = leeway
-        self._remembered = Remembered(remembered, now)
 
-    async def checked(self, text: str) -> Checked:
-        """The token in `text`. Raises InvalidToken, and AuthorizerFailure where the pool's keys are not known."""
-        known = self._remembered.find(text)
-        if known is not None:
-            return known
-        token = read_token(text, frozenset(POOL_ALGORITHMS))
-        claims = token.claims
+    def _keys_of(self, claims: dict[str, Any]) -> IssuerKeys:
         # The expression comes before all else: it is there to refuse a token without asking anybody.
         if self._validation is not None and not any(map(self._validation, audiences(claims))):
             raise InvalidToken("the token does not have a valid audience")
-        keys = self.keys[check_issuer(claims, self.keys)]
-        key = await check_signature(token, keys, again=self._may_be_good(claims))
+        return self._keys[check_issuer(claims, self._keys)]
+
+    def _check(self, claims: dict[str, Any]) -> float:
         expires = check_times(claims, self._now(), self._leeway)
         subject(claims)
-        checked = Checked(claims, expires + self._leeway, key, keys)
-        self._remembered.put(text, checked)
-        return checked
-
-    def _may_be_good(self, claims: dict[str, Any]) -> bool:
-        try:
-            check_times(claims, self._now(), self._leeway)
-        except InvalidToken:
-            return False
-        return True
+        return expires
 
 
 class CognitoAuthorizer:

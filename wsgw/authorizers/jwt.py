@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from wsgw.authorizers.jwks_source import IssuerKeys
 from wsgw.authorizers.jwt_claims import check_audience, check_issuer, check_times, http_texts, scopes_of, subject
-from wsgw.authorizers.jwt_signed import Checked, Remembered, check_signature, refusal
-from wsgw.authorizers.jwt_token import InvalidToken, read_token, without_bearer
+from wsgw.authorizers.jwt_signed import Checked, SignedTokens, refusal
+from wsgw.authorizers.jwt_token import InvalidToken, without_bearer
 from wsgw.caller import Authorization, Principal
 from wsgw.errors import AccessDenied, AuthorizerFailure, Unauthorized
 from wsgw.invocation import Invocation
@@ -20,11 +20,8 @@ from wsgw.invocation import Invocation
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
-class JwtTokens:
-    """Tokens of one issuer for one audience, checked and remembered. Routes and deployments share it.
-
-    leeway: seconds by which the issuer's clock may be off; `now` gives epoch seconds.
-    """
+class JwtTokens(SignedTokens):
+    """Tokens of one issuer for one audience."""
 
     def __init__(
         self,
@@ -36,39 +33,20 @@ class JwtTokens:
         leeway: float,
         remembered: int,
     ) -> None:
-        self.keys = keys
+        super().__init__(keys.algorithms, now, leeway=leeway, remembered=remembered)
+        self._keys = keys
         self._issuer = frozenset((issuer,))
         self._audience = frozenset(audience)
-        self._now = now
-        self._leeway = leeway
-        self._remembered = Remembered(remembered, now)
 
-    async def checked(self, text: str) -> Checked:
-        """The token in `text`. Raises InvalidToken, and AuthorizerFailure where the issuer's keys are not known."""
-        known = self._remembered.find(text)
-        if known is not None:
-            return known
-        token = read_token(text, self.keys.algorithms)
-        key = await check_signature(token, self.keys, again=self._may_be_good(token.claims))
-        expires = self._check(token.claims)
-        checked = Checked(token.claims, expires + self._leeway, key, self.keys)
-        self._remembered.put(text, checked)
-        return checked
+    def _keys_of(self, claims: dict[str, Any]) -> IssuerKeys:
+        return self._keys
 
-    def _check(self, claims: dict[str, object]) -> float:
+    def _check(self, claims: dict[str, Any]) -> float:
         check_issuer(claims, self._issuer)
         check_audience(claims, self._audience)
         expires = check_times(claims, self._now(), self._leeway)
         subject(claims)
         return expires
-
-    def _may_be_good(self, claims: dict[str, object]) -> bool:
-        """Whether only the signature is in question."""
-        try:
-            self._check(claims)
-        except InvalidToken:
-            return False
-        return True
 
 
 class JwtAuthorizer:

@@ -6,13 +6,13 @@ they expire or their issuer withdraws the key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from typing import Any, Final
 
 from wsgw.authorizers.jwks import VerifyingKey
 from wsgw.authorizers.jwks_source import IssuerKeys
-from wsgw.authorizers.jwt_token import MOST_BYTES, WRONG_ALGORITHM, InvalidToken, Token
+from wsgw.authorizers.jwt_token import MOST_BYTES, WRONG_ALGORITHM, InvalidToken, Token, read_token
 from wsgw.caller import Authorization, Principal
 from wsgw.errors import GatewayError
 
@@ -75,6 +75,50 @@ class Remembered:
                 return
             del self._tokens[next(iter(self._tokens))]
         self._tokens[_digest(text)] = checked
+
+
+class SignedTokens:
+    """Tokens of issuers that are trusted, checked and remembered. Routes and deployments share it.
+
+    algorithms: what may have signed them. leeway: seconds by which an issuer's clock may be off; `now` gives epoch
+    seconds. Whose keys are asked for, and what claims must say, is its kinds' own: JwtTokens and PoolTokens.
+    """
+
+    def __init__(
+        self, algorithms: Collection[str], now: Callable[[], float], *, leeway: float, remembered: int
+    ) -> None:
+        self._algorithms = frozenset(algorithms)
+        self._now = now
+        self._leeway = leeway
+        self._remembered = Remembered(remembered, now)
+
+    async def checked(self, text: str) -> Checked:
+        """The token in `text`. Raises InvalidToken, and AuthorizerFailure where the issuer's keys are not known."""
+        known = self._remembered.find(text)
+        if known is not None:
+            return known
+        token = read_token(text, self._algorithms)
+        keys = self._keys_of(token.claims)
+        key = await check_signature(token, keys, again=self._may_be_good(token.claims))
+        checked = Checked(token.claims, self._check(token.claims) + self._leeway, key, keys)
+        self._remembered.put(text, checked)
+        return checked
+
+    def _keys_of(self, claims: dict[str, Any]) -> IssuerKeys:
+        """The keys that such a token may be signed with. Raises InvalidToken for what is refused before all else."""
+        raise NotImplementedError
+
+    def _check(self, claims: dict[str, Any]) -> float:
+        """Gives `exp`, in epoch seconds. Raises InvalidToken unless the claims of a genuine token will do now."""
+        raise NotImplementedError
+
+    def _may_be_good(self, claims: dict[str, Any]) -> bool:
+        """Whether only the signature is in question."""
+        try:
+            self._check(claims)
+        except InvalidToken:
+            return False
+        return True
 
 
 async def check_signature(token: Token, keys: IssuerKeys, *, again: bool) -> VerifyingKey:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -205,15 +206,15 @@ def again(error: GatewayError) -> GatewayError:
 
 
 class Results:
-    """The results that are kept, by API and stage: those of earlier deployments, too. One for each node.
+    """The results that are kept, by API and stage: from one deployment to the next, and gone with the last that asks.
 
-    `announce` tells all nodes of a topic, None where there are no others.
+    One for each node. `announce` tells all nodes of a topic, None where there are no others.
     """
 
     def __init__(self, cache: Cache, now: Callable[[], float]) -> None:
         self._cache = cache
         self._now = now
-        self._stages: dict[tuple[str, str], ResultsCache] = {}
+        self._stages: WeakValueDictionary[tuple[str, str], ResultsCache] = WeakValueDictionary()
         self.announce: Callable[[str], None] | None = None
 
     def of(self, api_id: str, stage: str) -> ResultsCache:

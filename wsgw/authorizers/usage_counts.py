@@ -50,10 +50,10 @@ class UsageCounts:
         self._day, self._day_ends = "", 0.0
         self._exhausted: dict[tuple[str, str], float] = {}
         self._sums: dict[tuple[str, str], int] = {}
-        self._owed: list[Handful] = []
+        self._owed = Handful("", {})
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        #: One at a time hands over: each takes out of `_owed` what the store has taken.
+        #: One at a time hands over: each takes out of `_owed` what the store has taken, and fills it anew.
         self._handing_over = asyncio.Lock()
 
     # ---- quotas
@@ -119,7 +119,7 @@ class UsageCounts:
     @property
     def unwritten(self) -> int:
         """How many requests the store does not know of yet."""
-        return sum(self._sums.values()) + sum(sum(one.sums.values()) for one in self._owed)
+        return sum(self._sums.values()) + sum(self._owed.sums.values())
 
     async def flush(self) -> None:
         """Hand over what was counted so far. Raises StoreUnavailable, and then keeps it for the next time."""
@@ -158,17 +158,15 @@ class UsageCounts:
             log.debug("usage is not written yet: %s", error)
         finally:
             self._writing = None
-            if self._sums or self._owed:
+            if self._sums or self._owed.sums:
                 self._arm()
 
     async def _write(self) -> None:
         async with self._handing_over:
-            if self._sums:
-                self._owed.append(Handful(secrets.token_hex(8), self._sums))
-                self._sums = {}
-            while self._owed:
-                await self._hand_over(self._owed[0])
-                self._owed.pop(0)
+            # First what is owed from before: as long as that is not taken, all else is summed, and does not grow.
+            await self._hand_over(self._owed)
+            self._owed, self._sums = Handful(secrets.token_hex(8), self._sums), {}
+            await self._hand_over(self._owed)
 
     async def _hand_over(self, handful: Handful) -> None:
         """Whatever was taken is not in `handful` any more. Raises StoreUnavailable if anything was not."""

@@ -170,8 +170,13 @@ def _policies(key: AccessKey) -> Iterator[Finding]:
                 yield warning(path, message, remedy)
 
 
+def is_table(file: Path) -> bool:
+    """Whether `file` is one of API keys rather than of definitions."""
+    return file.suffix.lower() == ".csv"
+
+
 def _read(path: Path, env: Mapping[str, str], pseudo_parameters: Mapping[str, str], basepath: BasePathMode) -> Parsed:
-    if path.suffix.lower() == ".csv":
+    if is_table(path):
         message = "a CSV file has API keys, and can only be imported"
         return Parsed(
             findings=(

@@ -87,8 +87,8 @@ def import_(
 
 
 async def _import(settings: Settings, files: tuple[Path, ...], delete: tuple[str, ...], how: How) -> int:
-    from wsgw.cli.definition_files import Beside, checked, read_files
-    from wsgw.cli.key_table import is_table, with_tables
+    from wsgw.cli.definition_files import Beside, checked, is_table, read_files
+    from wsgw.cli.key_table import with_tables
     from wsgw.cli.stored_definitions import TOPIC, USAGE_PLAN, AsWritten
     from wsgw.definitions.finding import has_errors
     from wsgw.errors import StoreUnavailable

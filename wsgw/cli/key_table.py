@@ -20,11 +20,6 @@ _MOST_BYTES = 64 << 20
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def is_table(file: Path) -> bool:
-    """Whether a file to be imported is one of keys rather than of definitions."""
-    return file.suffix.lower() == ".csv"
-
-
 def with_tables(parsed: Parsed, beside: Beside, files: Sequence[Path]) -> tuple[Parsed, Beside]:
     """`parsed` with the keys in `files`, and what then stays beside it: no key or plan that was changed.
 

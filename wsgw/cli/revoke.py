@@ -11,8 +11,6 @@ import click
 
 from wsgw.cli.connections import ask, control_option
 
-_KINDS = {"principal": "principalId", "accessKey": "accessKeyId", "apiKey": "apiKeyId"}
-
 
 @click.command()
 @click.option("--principal", metavar="ID", help="A principal's id, as authorizers and tickets give it, or its ARN")
@@ -54,7 +52,7 @@ def revoke(
             raise click.UsageError("--until goes with revoking, not with --lift")
         ask(control, "DELETE", f"/revocations/{kind}/{quote(name, safe='')}")
         return
-    document: dict[str, object] = {_KINDS[kind]: name}
+    document: dict[str, object] = {f"{kind}Id": name}
     if until is not None:
         document["until"] = until.replace(tzinfo=UTC).timestamp()
     ask(control, "POST", "/revocations", json.dumps(document).encode())

@@ -13,6 +13,7 @@ from wsgw.formats.parse import Parsed
 from wsgw.settings import Settings
 from wsgw.stores.base import Documents
 from wsgw.stores.document_store import document_store, place_of
+from wsgw.waiting import set_within
 
 log = logging.getLogger("wsgw")
 
@@ -50,12 +51,7 @@ class Stored:
         self._definitions.documents = documents
         unread = ""
         while True:
-            try:
-                async with asyncio.timeout(_EVERY):
-                    await self._hint.wait()
-            except TimeoutError:
-                pass
-            self._hint.clear()
+            await set_within(self._hint, _EVERY)
             told, self._told = self._told, False
             try:
                 another = await self._definitions.changed(told)

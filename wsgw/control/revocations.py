@@ -20,7 +20,7 @@ from wsgw.edge.authority import Authority
 from wsgw.edge.revocations import described
 from wsgw.errors import StoreUnavailable
 
-_MEMBERS: Final = {"principalId": "principal", "accessKeyId": "accessKey", "apiKeyId": "apiKey"}
+_MEMBERS: Final = {f"{kind}Id": kind for kind in KINDS}
 _LONGEST: Final = 1_024
 #: The end of the year 9999: later ones cannot be shown as a date.
 _LATEST: Final = 253_402_300_799

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from datetime import date
 
 import orjson
 from aiohttp import web
@@ -21,9 +21,10 @@ from wsgw.authorizers.access import Access
 from wsgw.authorizers.quota_period import day_at, days
 from wsgw.authorizers.usage_report import extend, flushed, range_of, usage_of
 from wsgw.control.guard import json_response
+from wsgw.control.paging import limit_in
 from wsgw.definitions.usage import UsagePlan
 from wsgw.definitions.usage_documents import usage_plan_document
-from wsgw.errors import StoreUnavailable
+from wsgw.errors import BadRequest, NotFound, StoreUnavailable
 from wsgw.formats.api_key_csv import csv_text
 
 COLUMNS = ("key", "name", "plan", "customer", "date", "used", "remaining")
@@ -53,8 +54,8 @@ class UsageEndpoint:
         plan = self._plan(request)
         keys = self._keys(request, plan)
         first, last = self._range(request)
-        start, limit = _number(request, "position", 0, 0), _number(request, "limit", _PAGE, 1)
-        some = keys[start : start + min(limit, _PAGE)]
+        start = _position(request)
+        some = keys[start : start + limit_in(request, _PAGE)]
         await flushed(self._access)
         document = {
             "usagePlanId": plan.id,
@@ -82,7 +83,7 @@ class UsageEndpoint:
         await response.write_eof()
         return response
 
-    async def _lines(self, plan: UsagePlan, key_ids: list[str], first: Any, last: Any) -> str:
+    async def _lines(self, plan: UsagePlan, key_ids: list[str], first: date, last: date) -> str:
         report = await usage_of(self._access, plan, key_ids, first, last)
         rows: list[tuple[str | int | None, ...]] = []
         for key_id, by_day in report.items():
@@ -97,12 +98,12 @@ class UsageEndpoint:
         plan = self._plan(request)
         key_id = request.match_info["keyId"]
         if key_id not in plan.keys:
-            raise _Refused(404, f"Invalid API Key identifier specified: the usage plan {plan.id} has no such key")
+            raise NotFound(f"Invalid API Key identifier specified: the usage plan {plan.id} has no such key")
         remaining = _remaining(await request.read())
         try:
             used, left = await extend(self._access, plan, key_id, remaining)
         except ValueError as error:
-            raise _Refused(400, str(error)) from error
+            raise BadRequest(str(error)) from error
         today = day_at(self._access.now()).isoformat()
         items = {key_id: [[used, left]]}
         return json_response(200, {"usagePlanId": plan.id, "startDate": today, "endDate": today, "items": items})
@@ -110,7 +111,7 @@ class UsageEndpoint:
     def _plan(self, request: web.Request) -> UsagePlan:
         plan = self._access.usage_plans.get(request.match_info["id"])
         if plan is None:
-            raise _Refused(404, "Invalid Usage Plan ID specified")
+            raise NotFound("Invalid Usage Plan ID specified")
         return plan
 
     @staticmethod
@@ -119,38 +120,29 @@ class UsageEndpoint:
         wanted = request.query.get("keyId")
         return list(plan.keys) if wanted is None else [wanted]
 
-    def _range(self, request: web.Request) -> tuple[Any, Any]:
+    def _range(self, request: web.Request) -> tuple[date, date]:
         query = request.query
         try:
             return range_of(query.get("startDate", ""), query.get("endDate", ""), day_at(self._access.now()))
         except ValueError as error:
-            raise _Refused(400, str(error)) from error
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
+            raise BadRequest(str(error)) from error
 
 
 def _answered(handler: _Answer) -> _Answer:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
-        except _Refused as refused:
-            return json_response(refused.status, {"message": refused.message})
         except StoreUnavailable as error:
             return json_response(503, {"message": f"Usage cannot be told now: {error}"})
 
     return answer
 
 
-def _number(request: web.Request, name: str, default: int, least: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
-        raise _Refused(400, f"{name}: expected a whole number of at least {least}")
+def _position(request: web.Request) -> int:
+    """Which key a page begins with, as the page before said it."""
+    text = request.query.get("position", "0")
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise BadRequest("position: expected what `position` of another page said")
     return int(text)
 
 
@@ -161,12 +153,12 @@ def _remaining(body: bytes) -> int:
         ((op, path, value),) = [(one["op"], one["path"], one["value"]) for one in operations]
         number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value) else -1
     except (ValueError, TypeError, LookupError):
-        raise _Refused(
-            400, 'expected {"patchOperations": [{"op": "replace", "path": "/remaining", "value": "N"}]}'
+        raise BadRequest(
+            'expected {"patchOperations": [{"op": "replace", "path": "/remaining", "value": "N"}]}'
         ) from None
     if (op, path) != ("replace", "/remaining"):
         message = f"Invalid patch path  '{path}' specified for op '{op}'. Must be one of: [/remaining]"
-        raise _Refused(400, message)
+        raise BadRequest(message)
     if not 0 <= number <= _MOST_REMAINING:
-        raise _Refused(400, "/remaining: expected a whole number, as text")
+        raise BadRequest("/remaining: expected a whole number, as text")
     return number

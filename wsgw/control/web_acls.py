@@ -8,7 +8,8 @@ from wsgw.control.guard import json_response
 from wsgw.control.paging import limit_in
 from wsgw.live.stages import Stages
 
-_PAGE = 500
+#: Samples of one answer.
+MOST_AT_ONCE = 500
 
 
 class WebAclEndpoint:
@@ -22,7 +23,7 @@ class WebAclEndpoint:
 
     async def samples(self, request: web.Request) -> web.StreamResponse:
         """The latest first, of this process. Query: rule (all of them), limit (≤ 500)."""
-        limit = limit_in(request, _PAGE)
+        limit = limit_in(request, MOST_AT_ONCE)
         key = (request.match_info["api"], request.match_info["stage"])
         live = next((slot.live for name, slot in self._stages.slots() if name == key), None)
         firewall = None if live is None else live.firewall

@@ -22,8 +22,8 @@ class Authorizer(msgspec.Struct, frozen=True, kw_only=True):
     """One authorizer of an API. `id` is what routes name it by.
 
     `uri` by `called`: a Lambda function's name or ARN, already taken out of API Gateway's invocation ARN; an http(s)
-    URL that the authorizer's event is posted to (ours); `module:function` (ours). `credentials`: the role that the
-    function is called with.
+    URL that the authorizer's event is posted to (ours); `module:function` (ours). `credentials`: the role that
+    API Gateway would call the function with; kept for exports.
     `identity_sources` are as each kind of API writes them: `method.request.header.NAME` (REST),
     `route.request.querystring.NAME` (WebSocket), `$request.header.NAME` (HTTP), `$context.routeKey`, …
     `identity_validation_expression`: a regular expression over the whole token (TOKEN), or over the token's audience

@@ -14,13 +14,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wsgw.definitions.api import Api, Protocol
-from wsgw.definitions.authorizer import MOST_RESULT_TTL, Authorizer
-from wsgw.definitions.check_parts import FUNCTION, PYTHON, URL, check_variables
+from wsgw.definitions.authorizer import AUTHORIZER_TIMEOUT_MS, MOST_RESULT_TTL, Authorizer
+from wsgw.definitions.check_parts import FUNCTION, PYTHON, URL, check_time, check_variables
 from wsgw.definitions.finding import Finding, Path, error, warning
 
 MOST_AUTHORIZERS = 10
 MOST_AUDIENCES = 50
-LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS = 50, 29_000
 #: The types that each kind of API has. JWT for WebSocket APIs is ours.
 TYPES: Final[dict[Protocol, tuple[str, ...]]] = {
     "REST": ("TOKEN", "REQUEST", "COGNITO_USER_POOLS"),
@@ -56,6 +55,8 @@ _JWT_SOURCES: Final[dict[Protocol, tuple[re.Pattern[str], str]]] = {
     ),
 }
 _HEADER = (re.compile(rf"method\.request\.header\.{_NAME}"), "method.request.header.NAME")
+#: What is wrong with keys that are `anybodys`.
+ANYBODYS: Final = "keys that come over plain HTTP could be anybody's"
 _POOL = re.compile(
     r"arn:[a-z-]+:cognito-idp:[a-z0-9-]+:[0-9]+:userpool/[\w-]+|.*\$\{stageVariables\.[A-Za-z0-9_]+\}.*", re.ASCII
 )
@@ -85,9 +86,7 @@ def check_authorizer(path: Path, api: Api, authorizer: Authorizer) -> Iterator[F
     yield from _sources(path, api, authorizer)
     yield from _remembered(path, api, authorizer)
     yield from _unused(path, api, authorizer)
-    if not LEAST_TIMEOUT_MS <= authorizer.timeout_ms <= MOST_TIMEOUT_MS:
-        message = f"a timeout is {LEAST_TIMEOUT_MS} to {MOST_TIMEOUT_MS} ms"
-        yield error((*path, "timeoutMs"), message, "choose one in between")
+    yield from check_time((*path, "timeoutMs"), api, authorizer.timeout_ms, AUTHORIZER_TIMEOUT_MS)
 
 
 def _called(path: Path, api: Api, authorizer: Authorizer) -> Iterator[Finding]:
@@ -135,8 +134,8 @@ def _issuer(path: Path, issuer: str) -> Iterator[Finding]:
     scheme, host = _address(issuer)
     if scheme not in ("https", "http") or not host:
         yield error(path, "not a URL that an issuer can have", "write https://HOST/PATH")
-    elif scheme == "http" and not _is_loopback(host):
-        yield error(path, "keys that come over plain HTTP could be anybody's", "use https://")
+    elif anybodys(issuer):
+        yield error(path, ANYBODYS, "use https://")
     elif scheme == "http":
         yield warning(path, "API Gateway takes https:// alone; this is for trying things out")
 
@@ -147,8 +146,14 @@ def _keys(path: Path, uri: str) -> Iterator[Finding]:
         return
     if scheme not in ("http", "https") or not host:
         yield error(path, "not a place where keys can be", "write https://HOST/PATH or file:keys.json")
-    elif scheme == "http" and not _is_loopback(host):
-        yield error(path, "keys that come over plain HTTP could be anybody's", "use https://, or file:keys.json")
+    elif anybodys(uri):
+        yield error(path, ANYBODYS, "use https://, or file:keys.json")
+
+
+def anybodys(url: str) -> bool:
+    """Whether keys at `url` come over plain HTTP from another machine: whoever is on the way could put in their own."""
+    scheme, host = _address(url)
+    return scheme == "http" and not _is_loopback(host or "")
 
 
 def _address(url: str) -> tuple[str, str | None]:

@@ -68,7 +68,7 @@ def _integration(path: Path, api: Api, route: Route, integration: Integration) -
     if integration.type == "HTTP_PROXY":
         yield from _placeholders((*path, "uri"), route, integration.uri)
     yield from check_variables((*path, "uri"), api, integration.uri)
-    yield from check_time(path, api, integration, HTTP_TIMEOUT_MS)
+    yield from check_time((*path, "timeoutInMillis"), api, integration.timeout_ms, HTTP_TIMEOUT_MS)
     yield from check_mappings((*path, "requestParameters"), integration.request_parameters.items())
     for status, mappings in integration.response_parameters.items():
         yield from check_mappings((*path, "responseParameters", status), mappings.items())

@@ -24,7 +24,7 @@ def check_integration(path: Path, api: Api, route: Route, integration: Integrati
         return
     yield from check_address(path, integration)
     yield from check_variables((*path, "uri"), api, integration.uri)
-    yield from check_time(path, api, integration)
+    yield from check_time((*path, "timeoutInMillis"), api, integration.timeout_ms)
     yield from _texts(path, integration)
     yield from _without_effect(path, integration)
     if integration.type in NON_PROXY:

@@ -104,17 +104,16 @@ def check_variables(path: Path, api: Api, text: str) -> Iterator[Finding]:
             yield error(path, message, "set it under variables of the stage")
 
 
-def check_time(path: Path, api: Api, integration: Integration, default_ms: int = TIMEOUT_MS) -> Iterator[Finding]:
-    """Whether the stages allow the integration's timeout; `default_ms` is that of an integration that says nothing."""
-    at: Path = (*path, "timeoutInMillis")
-    if not LEAST_TIMEOUT_MS <= integration.timeout_ms <= MOST_TIMEOUT_MS:
+def check_time(at: Path, api: Api, timeout_ms: int, default_ms: int = TIMEOUT_MS) -> Iterator[Finding]:
+    """Whether the stages allow a timeout, at `at`; `default_ms` is that of an integration or authorizer without one."""
+    if not LEAST_TIMEOUT_MS <= timeout_ms <= MOST_TIMEOUT_MS:
         yield error(at, f"a timeout is {LEAST_TIMEOUT_MS} to {MOST_TIMEOUT_MS} ms", "choose one in between")
         return
     for stage in api.stages.values():
         allowed = stage.limits.timeout_ms or MOST_TIMEOUT_MS
         # The default is no wish of anybody's: a stage that allows less just cuts it short.
-        if integration.timeout_ms > max(allowed, default_ms):
-            message = f"{integration.timeout_ms} ms is more than stage {stage.name} allows ({allowed})"
+        if timeout_ms > max(allowed, default_ms):
+            message = f"{timeout_ms} ms is more than stage {stage.name} allows ({allowed})"
             yield error(at, message, f"lower it, or raise limits.timeoutMs of the stage (API Gateway has {default_ms})")
 
 

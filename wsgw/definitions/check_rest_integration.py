@@ -40,7 +40,7 @@ def check_rest_integration(path: Path, api: Api, route: Route, integration: Inte
     yield from _address(path, integration)
     yield from _connection(path, integration)
     yield from _variables((*path, "uri"), api, integration.uri)
-    yield from check_time(path, api, integration)
+    yield from check_time((*path, "timeoutInMillis"), api, integration.timeout_ms)
     yield from check_templates((*path, "requestTemplates"), integration.request_templates.items())
     yield from check_mappings((*path, "requestParameters"), integration.request_parameters.items())
     yield from _placeholders(path, integration)

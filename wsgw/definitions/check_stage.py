@@ -10,7 +10,7 @@ from wsgw.definitions.access import ThrottleSettings
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.check_firewall import check_firewall
 from wsgw.definitions.check_parts import check_stage_timeout
-from wsgw.definitions.check_throttles import check_caller_throttles
+from wsgw.definitions.check_throttles import check_caller_throttles, has_principals
 from wsgw.definitions.check_tokens import check_tokens
 from wsgw.definitions.finding import Finding, Path, error, warning
 
@@ -36,8 +36,8 @@ def check_stage(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     yield from _variables((*path, "variables"), stage)
     yield from check_stage_timeout((*path, "limits"), stage)
     yield from _throttles(path, api, stage)
+    yield from check_enforceable(path, api, stage)
     yield from _guards(path, api, stage)
-    yield from check_caller_throttles((*path, "callerThrottles"), api, stage)
     if api.protocol == "WEBSOCKET":
         yield from _sizes((*path, "limits"), stage)
         yield from _handshake(path, stage)
@@ -82,8 +82,6 @@ def _throttle(path: Path, throttle: ThrottleSettings | None) -> Iterator[Finding
 
 def _guards(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     """Who may call the stage, and how often."""
-    for name, message, remedy in unenforceable(api, stage):
-        yield error((*path, name), message, remedy)
     if stage.web_acl is not None:
         yield from check_firewall((*path, "webAcl"), stage.web_acl)
     throttles = stage.caller_throttles
@@ -95,22 +93,27 @@ def _guards(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
         yield from _throttle((*path, "callerThrottles", name), throttle)
     if api.protocol == "WEBSOCKET":
         yield from _tokens((*path, "tokens"), stage)
-        yield from check_tokens(path, api, stage)
 
 
-def unenforceable(api: Api, stage: Stage) -> Iterator[tuple[str, str, str]]:
-    """The name of each member about who was let in that nothing would look at, why not, and what to do."""
+def check_enforceable(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
+    """What `stage`, at `path`, asks of its callers that nothing would look at. Its errors no deployment may have."""
+    yield from _of_connections(path, api, stage)
+    yield from check_caller_throttles((*path, "callerThrottles"), api, stage)
+    yield from check_tokens(path, api, stage)
+
+
+def _of_connections(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
+    """Each member about who was let in that nothing would look at."""
     message, remedy = "only WebSocket APIs have connections: nothing would look at it", "remove it"
     if api.protocol == "WEBSOCKET":
-        connect = api.routes.get("$connect")
-        if stage.tokens.ticket or (connect is not None and connect.authorization_type != "NONE"):
+        if has_principals(api, stage):
             return
         message = "$connect has no authorization and the stage no tickets: there is nothing to go by"
         remedy = "give $connect an authorizer, or remove it"
     nobody = Stage(name=stage.name)
     for name, field in _OF_CONNECTIONS.items():
         if getattr(stage, field) != getattr(nobody, field):
-            yield name, message, remedy
+            yield error((*path, name), message, remedy)
 
 
 def _tokens(path: Path, stage: Stage) -> Iterator[Finding]:

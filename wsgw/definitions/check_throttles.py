@@ -9,22 +9,18 @@ from wsgw.definitions.finding import Finding, Path, error
 
 
 def check_caller_throttles(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
-    """The `callerThrottles` of `stage`, which stand at `path`."""
-    for name, message, remedy in unenforceable(api, stage):
-        yield error((*path, name), message, remedy)
-
-
-def unenforceable(api: Api, stage: Stage) -> Iterator[tuple[str, str, str]]:
-    """The name of each throttle that nothing would ask for, why not, and what to do."""
+    """Each of the `callerThrottles` of `stage`, which stand at `path`, that nothing would ask for."""
     throttles = stage.caller_throttles
     if throttles.connection is not None and api.protocol != "WEBSOCKET":
         message = "only connections of WebSocket APIs have a throttle of their own"
-        yield "connection", message, "use sourceIp or principal"
-    if throttles.principal is not None and not _has_principals(api, stage):
-        yield "principal", "no route has an authorizer that would say who is calling", "add one, or use sourceIp"
+        yield error((*path, "connection"), message, "use sourceIp or principal")
+    if throttles.principal is not None and not has_principals(api, stage):
+        message = "no route has an authorizer that would say who is calling"
+        yield error((*path, "principal"), message, "add one, or use sourceIp")
 
 
-def _has_principals(api: Api, stage: Stage) -> bool:
+def has_principals(api: Api, stage: Stage) -> bool:
+    """Whether anything says who is calling `stage`."""
     if api.protocol != "WEBSOCKET":
         return any(route.authorization_type != "NONE" for route in api.routes.values())
     connect = api.routes.get("$connect")

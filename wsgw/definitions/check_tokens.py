@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.authorizer import Authorizer
 from wsgw.definitions.finding import Finding, Path, error, warning
 
 _SOURCE: Final = re.compile(r"route\.request\.(header|querystring)\.(.+)")
@@ -27,9 +28,8 @@ def check_tokens(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
     authorizer = api.authorizers.get(connect.authorizer or "")
     if authorizer is None:
         return
-    sources = authorizer.identity_sources
-    places = [match.groups() for source in sources if (match := _SOURCE.fullmatch(source))]
-    if refresh and sources and len(places) != 1:
+    places = token_places(authorizer)
+    if refresh and len(places) != 1:
         message = "REFRESH needs one place of the request that a token stands in"
         yield error(at, message, f"leave one in {authorizer.name}'s identitySource, or use CLOSE")
     tokens = stage.tokens
@@ -38,8 +38,14 @@ def check_tokens(path: Path, api: Api, stage: Stage) -> Iterator[Finding]:
         parameter = getattr(tokens, name)
         message = f"{parameter} is taken out of the query before {authorizer.name} looks for it there"
         yield error((*path, "tokens", name), message, f"write {_THERE} as its identitySource")
-    found = not sources or any(kind == "header" and name.lower() == "authorization" for kind, name in places)
+    found = any(kind == "header" and name.lower() == "authorization" for kind, name in places)
     for name in ("subprotocol", "query", "cookie"):
         if getattr(tokens, name) and not found and name not in taken:
             message = f"{authorizer.name} does not look where it then finds the token"
             yield warning((*path, "tokens", name), message, f"write {_THERE} as its identitySource")
+
+
+def token_places(authorizer: Authorizer) -> list[tuple[str, str]]:
+    """Where in a handshake `authorizer` finds what callers show: `header` or `querystring`, and its name."""
+    sources = authorizer.identity_sources or (_THERE,)
+    return [(match[1], match[2]) for source in sources if (match := _SOURCE.fullmatch(source))]

@@ -13,7 +13,9 @@ from wsgw.definitions.firewall import (
     BODY_BYTES,
     MOST_BODY_BYTES,
     Problem,
+    RateBased,
     RuleGroupReference,
+    Statement,
     WebAcl,
     WebAclRule,
 )
@@ -39,16 +41,12 @@ _WITHOUT_EFFECT = (
 T = TypeVar("T")
 
 
-class _Group(NamedTuple):
-    rules: tuple[WebAclRule, ...]
-
-
 class _Known(NamedTuple):
     """What rules refer to by name."""
 
     sets: Sets
     bodies: Bodies
-    groups: Mapping[str, _Group]
+    groups: Mapping[str, tuple[WebAclRule, ...]]
 
 
 def web_acl_of(document: Any) -> WebAcl:
@@ -76,8 +74,9 @@ def _web_acl(members: Members, problems: list[Problem]) -> WebAcl:
     )
     bodies = _by_name(members, "CustomResponseBodies", body_of, Body("", ""), problems)
     known = _Known(sets, bodies, {})
-    groups = _by_name(members, "RuleGroups", lambda value, at: _group(value, at, known, problems), _Group(()), problems)
-    known = _Known(sets, bodies, groups)
+    no_rules: tuple[WebAclRule, ...] = ()
+    groups = _by_name(members, "RuleGroups", lambda value, at: _group(value, at, known, problems), no_rules, problems)
+    known = known._replace(groups=groups)
     # Whatever cannot be read lets nobody pass.
     action, response = _tried(problems, lambda: default_action_of(members, known.bodies)) or ("BLOCK", None)
     rules = _rules(members, known, problems, in_group=False)
@@ -136,13 +135,13 @@ def _patterns(value: Any, at: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _group(value: Any, at: Path, known: _Known, problems: list[Problem]) -> _Group:
+def _group(value: Any, at: Path, known: _Known, problems: list[Problem]) -> tuple[WebAclRule, ...]:
     members = Members({"Rules": value} if isinstance(value, list) else value, at)
     bodies = {**known.bodies, **_by_name(members, "CustomResponseBodies", body_of, Body("", ""), problems)}
     rules = _rules(members, known._replace(bodies=bodies), problems, in_group=True)
     members.ignore("Name", "VisibilityConfig", *_WITHOUT_EFFECT)
     members.done()
-    return _Group(rules)
+    return rules
 
 
 # ---- rules
@@ -176,16 +175,15 @@ def _rule_at(value: Any, at: Path, known: _Known, index: int, in_group: bool) ->
     if kind == "rulegroupreferencestatement":
         if in_group:
             raise Unreadable(place, "a rule group cannot refer to another", "put its rules into this one")
-        group = _reference(Members(inner, place), known)
-        action = override_of(members)
-        members.done()
-        return WebAclRule(name=name, priority=priority, statement=group, action=action, labels=labels, sampled=sampled)
-    statement = (
-        rate_based_of(Members(inner, place), known.sets)
-        if kind == "ratebasedstatement"
-        else statement_of(value, at, known.sets)
-    )
-    action, response = action_of(members, "Action", known.bodies)
+        statement: Statement | RateBased | RuleGroupReference = _reference(Members(inner, place), known)
+        action, response = override_of(members), None
+    else:
+        statement = (
+            rate_based_of(Members(inner, place), known.sets)
+            if kind == "ratebasedstatement"
+            else statement_of(value, at, known.sets)
+        )
+        action, response = action_of(members, "Action", known.bodies)
     members.done()
     return WebAclRule(
         name=name,
@@ -200,7 +198,7 @@ def _rule_at(value: Any, at: Path, known: _Known, index: int, in_group: bool) ->
 
 def _reference(members: Members, known: _Known) -> RuleGroupReference:
     name = referred(members, "rulegroup", known.groups)
-    rules = {rule.name: rule for rule in known.groups[name].rules}
+    rules = {rule.name: rule for rule in known.groups[name]}
     for key in ("ExcludedRules", "RuleActionOverrides"):
         for value, at in members.array(key, ()):
             one = Members(value, at)

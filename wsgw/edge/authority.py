@@ -26,6 +26,7 @@ from wsgw.edge.revocations import ENDING, LIFTED, REVOCATION, TOPIC, Ending, Rev
 from wsgw.errors import StoreUnavailable
 from wsgw.observe.metrics import count
 from wsgw.stores.base import Documents
+from wsgw.waiting import set_within
 
 log = logging.getLogger("wsgw.authority")
 
@@ -149,14 +150,8 @@ class Authority:
     async def _follow(self, documents: Documents) -> None:
         unread, sure = "", 0
         while True:
-            try:
-                async with asyncio.timeout(_EVERY):
-                    await self._hint.wait()
-            except TimeoutError:
-                pass
             # What was missed is made up for when the store answers again.
-            sure = 0 if self._hint.is_set() else max(0, sure - 1)
-            self._hint.clear()
+            sure = 0 if await set_within(self._hint, _EVERY) else max(0, sure - 1)
             try:
                 await self._read(documents, whatever=not sure)
                 unread, sure = "", sure or _ALL

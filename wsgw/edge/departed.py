@@ -22,18 +22,27 @@ def record_of(connection: ConnectionFacts, api_id: str, stage: str) -> Connectio
     )
 
 
-class Departed(ConnectionFacts):
+class Retold(ConnectionFacts):
+    """What is true of a connection, told once more; not whom it was authorized as."""
+
+    __slots__ = ()
+
+    def __init__(self, of: ConnectionFacts | ConnectionRecord) -> None:
+        super().__init__()
+        self.id = of.id
+        self.connected_at = of.connected_at
+        self.source_ip = of.source_ip
+        self.user_agent = of.user_agent
+        self.domain_name = of.domain_name
+        self.callback_base = of.callback_base
+
+
+class Departed(Retold):
     """A connection that is no more, made from its record."""
 
     __slots__ = ()
 
     def __init__(self, record: ConnectionRecord) -> None:
-        super().__init__()
-        self.id = record.id
-        self.connected_at = record.connected_at
-        self.source_ip = record.source_ip
-        self.user_agent = record.user_agent
-        self.domain_name = record.domain_name
-        self.callback_base = record.callback_base
+        super().__init__(record)
         principal = record.principal
         self.principal = None if principal is None else Principal(principal.id, principal.context, principal.identity)

@@ -19,6 +19,7 @@ import orjson
 
 from wsgw import ids
 from wsgw.caller import ConnectionFacts, Principal
+from wsgw.edge.departed import Retold
 from wsgw.edge.tickets import Tickets
 from wsgw.errors import GatewayError, Gone, LimitExceeded, Unauthorized
 from wsgw.invocation import Invocation
@@ -201,18 +202,12 @@ class Refreshes:
         _tell(connection, orjson.dumps(answer))
 
 
-class _Again(ConnectionFacts):
+class _Again(Retold):
     """A connection as its authorizer sees it once more: without the principal that it has."""
 
     __slots__ = ()
 
     def __init__(self, connection: ConnectionFacts) -> None:
-        super().__init__()
-        self.id = connection.id
-        self.connected_at = connection.connected_at
-        self.source_ip = connection.source_ip
-        self.user_agent = connection.user_agent
-        self.domain_name = connection.domain_name
-        self.callback_base = connection.callback_base
+        super().__init__(connection)
         self.certificate = connection.certificate
         self.api_key = connection.api_key

@@ -8,15 +8,9 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from wsgw.definitions.firewall import (
-    Action,
-    RateBased,
-    RuleGroupReference,
-    WebAcl,
-    WebAclRule,
-)
+from wsgw.definitions.firewall import Action, CustomResponse, RateBased, RuleGroupReference, WebAcl, WebAclRule
 from wsgw.errors import GatewayError, WafFiltered
 from wsgw.firewall.countries import Countries
 from wsgw.firewall.firewalls import Firewalls
@@ -33,24 +27,21 @@ log = logging.getLogger("wsgw.firewall")
 DEFAULT_RULE: Final = "Default_Action"
 
 
-class _Rule:
-    """A rule bound to what it needs; `group` has the rules of a group, and then there is no `match`."""
-
-    __slots__ = ("action", "group", "labels", "match", "name", "response", "sampled", "tally")
-
-    def __init__(self, rule: WebAclRule, name: str, labels: Iterable[str], tally: Tally) -> None:
-        self.name = name
-        self.action: Action = rule.action
-        self.labels = frozenset(labels)
-        self.response = rule.response
-        self.sampled = rule.sampled
-        self.tally = tally
-        self.match: Match = _never
-        self.group: Sequence[_Rule] | None = None
-
-
 def _never(inspected: Inspected) -> bool:
     return False
+
+
+class _Rule(NamedTuple):
+    """A rule bound to what it needs; `group` has the rules of a group, and then there is no `match`."""
+
+    name: str
+    action: Action
+    response: CustomResponse | None
+    sampled: bool
+    tally: Tally
+    labels: frozenset[str] = frozenset()
+    match: Match = _never
+    group: tuple[_Rule, ...] | None = None
 
 
 class Firewall:
@@ -120,27 +111,20 @@ def _decide(rules: Sequence[_Rule], inspected: Inspected) -> _Rule | None:
     return None
 
 
-class Place:
+class Place(NamedTuple):
     """Where a web ACL stands, and what its rules are made ready with."""
 
-    def __init__(
-        self,
-        api_id: str,
-        stage: str,
-        *,
-        region: str,
-        account_id: str,
-        firewalls: Firewalls,
-        countries: Callable[[], Countries],
-        detector: Callable[[str], Detector],
-    ) -> None:
-        self.api_id = api_id
-        self.stage = stage
-        self.region = region
-        self.account_id = account_id
-        self.firewalls = firewalls
-        self.countries = countries
-        self.detector = detector
+    api_id: str
+    stage: str
+    region: str
+    account_id: str
+    firewalls: Firewalls
+    countries: Callable[[], Countries]
+    detector: Callable[[str], Detector]
+
+    def tally(self, rule: str) -> Tally:
+        """The tally of the rule of this name."""
+        return self.firewalls.tally(self.api_id, self.stage, rule)
 
 
 def compile_firewall(acl: WebAcl, place: Place) -> Firewall:
@@ -157,17 +141,10 @@ def compile_firewall(acl: WebAcl, place: Place) -> Firewall:
             faults.append(f"rule {rule.name}: {error}")
     if faults:
         raise ValueError("; ".join(faults))
-    default = WebAclRule(
-        name=DEFAULT_RULE,
-        statement=RateBased(limit=1),
-        action=acl.default_action,
-        response=acl.default_response,
-        sampled=acl.sampled,
-    )
-    ready = _Rule(default, DEFAULT_RULE, (), place.firewalls.tally(place.api_id, place.stage, DEFAULT_RULE))
+    default = _Rule(DEFAULT_RULE, acl.default_action, acl.default_response, acl.sampled, place.tally(DEFAULT_RULE))
     number = uuid.uuid5(uuid.NAMESPACE_URL, f"{place.api_id}/{place.stage}/{name}")
     arn = f"arn:aws:wafv2:{place.region}:{place.account_id}:regional/webacl/{name}/{number}"
-    return Firewall(name, arn, tuple(rules), ready)
+    return Firewall(name, arn, tuple(rules), default)
 
 
 def _compiled(rule: WebAclRule, acl: WebAcl, acl_name: str, place: Place) -> _Rule:
@@ -175,31 +152,29 @@ def _compiled(rule: WebAclRule, acl: WebAcl, acl_name: str, place: Place) -> _Ru
     statement = rule.statement
     if not isinstance(statement, RuleGroupReference):
         return _ready(rule, rule.name, labels, acl, acl_name, place)
-    made = _Rule(rule, rule.name, (labels + one for one in rule.labels), _tally(place, rule.name))
     of_group = f"awswaf:{place.account_id}:rulegroup:{statement.name}:"
-    made.group = tuple(
-        _ready(one, f"{rule.name}/{one.name}", of_group, acl, acl_name, place) for one in statement.rules
-    )
-    return made
+    group = tuple(_ready(one, f"{rule.name}/{one.name}", of_group, acl, acl_name, place) for one in statement.rules)
+    return _bound(rule, rule.name, labels, place)._replace(group=group)
 
 
 def _ready(rule: WebAclRule, name: str, labels: str, acl: WebAcl, acl_name: str, place: Place) -> _Rule:
-    made = _Rule(rule, name, (labels + one for one in rule.labels), _tally(place, name))
     means = Means(labels, acl.body_bytes, place.countries, place.detector)
     statement = rule.statement
     if isinstance(statement, RateBased):
         counted = f"{place.api_id}/{place.stage}/{acl_name}/{name}"
         rate = place.firewalls.rate(counted, statement.limit, statement.window)
-        made.match = rate_match(statement, means, rate)
+        match = rate_match(statement, means, rate)
     elif isinstance(statement, RuleGroupReference):
         raise ValueError("a rule group cannot refer to another")
     else:
-        made.match = match_of(statement, means)
-    return made
+        match = match_of(statement, means)
+    return _bound(rule, name, labels, place)._replace(match=match)
 
 
-def _tally(place: Place, name: str) -> Tally:
-    return place.firewalls.tally(place.api_id, place.stage, name)
+def _bound(rule: WebAclRule, name: str, labels: str, place: Place) -> _Rule:
+    """`rule` under its `name`, with what `labels` begins; what it matches is to be filled in."""
+    own = frozenset(labels + one for one in rule.labels)
+    return _Rule(name, rule.action, rule.response, rule.sampled, place.tally(name), own)
 
 
 def _fault(path: tuple[str | int, ...], message: str, remedy: str) -> str:

@@ -205,11 +205,11 @@ def _ip_set(statement: IPSet) -> Match:
 
 def addresses_named(forwarded: ForwardedIP) -> Callable[[Inspected], list[Address | None]]:
     """Gives the addresses in a header, in order; None stands for what is none. Nothing where there is no header."""
-    texts = texts_named(forwarded)
+    texts = _texts_named(forwarded)
     return lambda inspected: [address_of(text) for text in texts(inspected)]
 
 
-def texts_named(forwarded: ForwardedIP) -> Callable[[Inspected], list[str]]:
+def _texts_named(forwarded: ForwardedIP) -> Callable[[Inspected], list[str]]:
     name = forwarded.header
 
     def read(inspected: Inspected) -> list[str]:
@@ -224,15 +224,15 @@ def _geo(statement: GeoMatch, country: Countries) -> Match:
     wanted = frozenset(statement.countries)
     forwarded = statement.forwarded
 
-    def match(inspected: Inspected) -> bool:
-        code = country(inspected.invocation.caller.source_ip)
+    def is_from(inspected: Inspected, address: str) -> bool:
+        code = country(address)
         if code:
             inspected.labels.add(COUNTRY_LABEL + code)
         return code in wanted
 
     if forwarded is None:
-        return match
-    named, fallback = texts_named(forwarded), forwarded.fallback == "MATCH"
+        return lambda inspected: is_from(inspected, inspected.invocation.caller.source_ip)
+    named, fallback = _texts_named(forwarded), forwarded.fallback == "MATCH"
 
     def match_forwarded(inspected: Inspected) -> bool:
         chain = named(inspected)
@@ -240,10 +240,7 @@ def _geo(statement: GeoMatch, country: Countries) -> Match:
             return False
         if address_of(chain[0]) is None:
             return fallback
-        code = country(chain[0])
-        if code:
-            inspected.labels.add(COUNTRY_LABEL + code)
-        return code in wanted
+        return is_from(inspected, chain[0])
 
     return match_forwarded
 

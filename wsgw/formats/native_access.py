@@ -15,8 +15,8 @@ from wsgw.formats.native_schema_access import AuthorizerEntry, RestAuthorizerEnt
 
 #: By an authorizer's type: the authorizationType of the routes that it guards. Any other's is CUSTOM.
 _GUARDED_BY = {"JWT": "JWT", "COGNITO_USER_POOLS": "COGNITO_USER_POOLS"}
-#: What API Gateway has no member for.
-_OURS = ("timeoutMs", "jwksUri")
+#: Members of an authorizer that API Gateway has none for.
+OURS_OF_AUTHORIZER = ("timeoutMs", "jwksUri")
 #: Where a JWT authorizer that does not say looks for its token.
 _JWT_SOURCE = {"HTTP": "$request.header.Authorization", "WEBSOCKET": "route.request.header.Authorization"}
 
@@ -74,7 +74,7 @@ def _jwt_configuration(document: dict[str, Any], path: Path, findings: list[Find
 
 
 def _with_ours(document: dict[str, Any]) -> dict[str, Any]:
-    ours = {member: document.pop(member) for member in _OURS if member in document}
+    ours = {member: document.pop(member) for member in OURS_OF_AUTHORIZER if member in document}
     return {**document, **extended(ours)}
 
 

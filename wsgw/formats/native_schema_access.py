@@ -23,7 +23,7 @@ IdentitySource = Annotated[
     ),
 ]
 ResultTtl = Annotated[int, Meta(ge=0, le=3_600, description="Seconds that a result is remembered; 0: not at all")]
-AuthorizerTimeout = Annotated[int, Meta(ge=50, le=29_000, description="Most an authorizer may take; 10000")]
+AuthorizerTimeout = Annotated[int, Meta(ge=50, le=900_000, description="Most an authorizer may take; 10000")]
 WebAcl = Annotated[
     dict[str, Any],
     Meta(description="As AWS WAF writes one: Name, DefaultAction, Rules; it looks at requests before all else does"),

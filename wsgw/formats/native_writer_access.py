@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wsgw.definitions.freeze_parts import Document
-from wsgw.formats.native_access import rest_authorizer, v2_authorizer
+from wsgw.formats.native_access import OURS_OF_AUTHORIZER, rest_authorizer, v2_authorizer
 from wsgw.formats.native_schema_access import AuthorizerEntry, RestAuthorizerEntry
 from wsgw.formats.native_shorter import members_of, reader, shortest
 
@@ -47,7 +47,7 @@ def _renamed(entry: dict[str, Any], names: tuple[tuple[str, str], ...]) -> dict[
 
 def _ours(authorizer: Document) -> dict[str, Any]:
     ours = authorizer.get("x-wsgw", {})
-    return {name: ours[name] for name in ("timeoutMs", "jwksUri") if name in ours}
+    return {name: ours[name] for name in OURS_OF_AUTHORIZER if name in ours}
 
 
 def names_and_types(document: Document) -> tuple[dict[str, str], dict[str, str]]:

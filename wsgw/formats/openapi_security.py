@@ -5,7 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from wsgw.definitions.authorizer import MOST_RESULT_TTL
+from wsgw.definitions.check_parts import LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS
 from wsgw.definitions.finding import Path
+from wsgw.formats.native_access import OURS_OF_AUTHORIZER
 from wsgw.formats.openapi_extensions import extended, kept
 from wsgw.formats.openapi_ids import made_id
 from wsgw.formats.openapi_place import Place, present
@@ -14,8 +17,7 @@ _AUTH = "x-amazon-apigateway-auth"
 _AUTHORIZER, _AUTHTYPE = "x-amazon-apigateway-authorizer", "x-amazon-apigateway-authtype"
 _REST_TYPES = frozenset({"TOKEN", "REQUEST", "COGNITO_USER_POOLS"})
 _HTTP_TYPES = frozenset({"JWT", "REQUEST"})
-_MOST_TTL = 3_600
-#: The member of an authorizer that holds what API Gateway has none for: timeoutMs, jwksUri.
+#: The member of an authorizer that holds what API Gateway has none for.
 OURS = "x-wsgw"
 #: What findings call members of an authorizer that are called otherwise here.
 _MEMBERS: dict[str, Path] = {
@@ -24,8 +26,7 @@ _MEMBERS: dict[str, Path] = {
     "payloadFormatVersion": ("authorizerPayloadFormatVersion",),
     "issuer": ("jwtConfiguration", "issuer"),
     "audience": ("jwtConfiguration", "audience"),
-    "timeoutMs": (OURS, "timeoutMs"),
-    "jwksUri": (OURS, "jwksUri"),
+    **{member: (OURS, member) for member in OURS_OF_AUTHORIZER},
 }
 _SHARED_MEMBERS = frozenset(
     {
@@ -208,7 +209,7 @@ class Security:
                 authorizerCredentials=place.text("authorizerCredentials"),
                 identitySource=identity,
                 identityValidationExpression=place.text("identityValidationExpression"),
-                authorizerResultTtlInSeconds=place.number("authorizerResultTtlInSeconds", 0, _MOST_TTL),
+                authorizerResultTtlInSeconds=place.number("authorizerResultTtlInSeconds", 0, MOST_RESULT_TTL),
             ),
         }
 
@@ -222,7 +223,7 @@ class Security:
                 authorizerCredentialsArn=place.text("authorizerCredentials"),
                 authorizerPayloadFormatVersion=place.text("authorizerPayloadFormatVersion"),
                 enableSimpleResponses=place.flag("enableSimpleResponses"),
-                authorizerResultTtlInSeconds=place.number("authorizerResultTtlInSeconds", 0, _MOST_TTL),
+                authorizerResultTtlInSeconds=place.number("authorizerResultTtlInSeconds", 0, MOST_RESULT_TTL),
                 identitySource=place.texts("identitySource") if isinstance(sources, list) else _split(place),
                 identityValidationExpression=place.text("identityValidationExpression"),
             ),
@@ -239,12 +240,12 @@ def _ours(place: Place) -> dict[str, Any]:
     ours = place.at(OURS)
     if OURS not in place or not ours.is_mapping():
         return {}
-    ours.has_only(("timeoutMs", "jwksUri"), "an authorizer")
+    ours.has_only(OURS_OF_AUTHORIZER, "an authorizer")
     uri = ours.at("jwksUri")
     if uri.value is not None and not isinstance(uri.value, str):
         # An error, where any other text of a wrong type is left out: other keys would be trusted.
         uri.error("this must be a text", "write https://HOST/PATH or file:keys.json")
-    return present(timeoutMs=ours.number("timeoutMs", 50, 29_000), jwksUri=ours.text("jwksUri"))
+    return present(timeoutMs=ours.number("timeoutMs", LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS), jwksUri=ours.text("jwksUri"))
 
 
 def _split(place: Place) -> list[str] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from wsgw.definitions.freeze_parts import Document
+from wsgw.formats.native_access import OURS_OF_AUTHORIZER
+from wsgw.formats.openapi_extensions import extended
 from wsgw.formats.openapi_form import Form
 from wsgw.formats.openapi_place import present
 
@@ -136,8 +138,7 @@ def _kind(scheme: Any) -> str:
 
 def _extended(ours: Document) -> dict[str, Any]:
     """What API Gateway has no member for."""
-    members = {name: ours[name] for name in ("timeoutMs", "jwksUri") if name in ours}
-    return {"x-wsgw": members} if members else {}
+    return extended(**{name: ours.get(name) for name in OURS_OF_AUTHORIZER})
 
 
 def _header_scheme(sources: list[str] | None) -> dict[str, Any]:

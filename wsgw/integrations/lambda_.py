@@ -1,7 +1,7 @@
 """Lambda integrations: functions in AWS, or behind whatever endpoint botocore finds (AWS_ENDPOINT_URL_LAMBDA).
 
-The SDK is imported when the first function is called or made ready, not before: it costs half a second and 24
-megabytes, and most gateways call no function.
+The SDK is imported, beside whatever goes on, when the first function is deployed, not before: it costs half a second
+and 24 megabytes, and most gateways call no function.
 Source: Lambda API reference, "Invoke"; developer guide, "Lambda error handling in API Gateway".
 """
 
@@ -24,7 +24,7 @@ _LONGEST = 900
 
 
 class LambdaClients:
-    """SDK clients for Lambda, one per region, made when first needed. Who made this object closes it.
+    """SDK clients for Lambda, one per region, made when first looked for. Who made this object closes it.
 
     Region, credentials, profile, endpoint and proxies are found as botocore finds them. `max_connections` counts per
     region.
@@ -36,15 +36,14 @@ class LambdaClients:
         self._making: dict[str | None, asyncio.Task[Any]] = {}
         self._opened = AsyncExitStack()
 
-    async def open(self, function: str) -> None:
-        """Make ready to call `function`, which takes some tenths of a second that its first caller then need not wait.
+    def look(self, function: str) -> None:
+        """Begin to make ready what calls `function`: it takes some tenths of a second, of no caller's time then.
 
-        Raises GatewayError, its detail naming the remedy, where region or endpoint are not to be found.
+        Where that fails, whoever calls tries again and is told.
         """
-        try:
-            await self._client(region_of(function))
-        except Exception as error:
-            _raise_ours(error, function)
+        region = region_of(function)
+        if region not in self._clients:
+            self._begin(region)
 
     async def invoke(
         self, function: str, payload: bytes, timeout: float, heard: Callable[[str], None] | None = None
@@ -85,12 +84,15 @@ class LambdaClients:
         client = self._clients.get(region)
         if client is not None:
             return client
+        return await asyncio.shield(self._begin(region))
+
+    def _begin(self, region: str | None) -> asyncio.Task[Any]:
         # Everybody who waits shares one attempt and how it ends; whoever comes after a failure makes a new one.
         making = self._making.get(region)
         if making is None:
-            making = self._making[region] = asyncio.create_task(self._make(region))
+            making = self._making[region] = asyncio.get_running_loop().create_task(self._make(region))
             making.add_done_callback(partial(self._made, region))
-        return await asyncio.shield(making)
+        return making
 
     def _made(self, region: str | None, making: asyncio.Task[Any]) -> None:
         del self._making[region]

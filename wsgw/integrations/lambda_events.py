@@ -11,6 +11,7 @@ from base64 import b64encode
 from typing import Any
 
 from wsgw.caller import ConnectionFacts, Principal
+from wsgw.integrations.rest_events import by_name
 from wsgw.invocation import Headers, Invocation
 from wsgw.mapping.client_certificate import client_certificate
 from wsgw.mapping.times import clf_time
@@ -37,7 +38,7 @@ def connect_event(invocation: Invocation) -> Event:
     """
     result = _named_values("headers", "multiValueHeaders", _by_name(invocation.headers))
     if invocation.query:
-        result |= _named_values("queryStringParameters", "multiValueQueryStringParameters", _query(invocation))
+        result |= _named_values("queryStringParameters", "multiValueQueryStringParameters", by_name(invocation.query))
     _add_stage_variables(result, invocation)
     context = _request_context(invocation)
     if invocation.authorization is not None and "authorizer" in context:
@@ -53,7 +54,7 @@ def handshake_members(invocation: Invocation) -> Event:
     context.pop("authorizer", None)  # of one who shows a new token
     return {
         **_named_values("headers", "multiValueHeaders", _by_name(invocation.headers, frozenset())),
-        **_named_values("queryStringParameters", "multiValueQueryStringParameters", _query(invocation)),
+        **_named_values("queryStringParameters", "multiValueQueryStringParameters", by_name(invocation.query)),
         "stageVariables": dict(invocation.site.stage_variables),
         "requestContext": context,
     }
@@ -147,13 +148,6 @@ def _add_stage_variables(result: Event, invocation: Invocation) -> None:
     variables = invocation.site.stage_variables
     if variables:
         result["stageVariables"] = dict(variables)
-
-
-def _query(invocation: Invocation) -> dict[str, list[str]]:
-    query: dict[str, list[str]] = {}
-    for name, value in invocation.query:
-        query.setdefault(name, []).append(value)
-    return query
 
 
 def _by_name(headers: Headers, left_out: frozenset[str] = _OF_THE_UPGRADE) -> dict[str, list[str]]:

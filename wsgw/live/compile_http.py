@@ -137,7 +137,7 @@ def _function_steps(stage: Stage, integration: Integration, parts: Parts) -> lis
     if integration.type == "PYTHON":
         invoker = PythonIntegration(parts.handler(uri), parts.connections, answer=answer)
     else:
-        invoker = LambdaIntegration(parts.lambda_clients, answer)
+        invoker = LambdaIntegration(parts.functions(uri), answer)
     return [map_to_http_event(uri, timeout_of(stage, integration), event, mapping), integrate(invoker)]
 
 

@@ -87,7 +87,7 @@ def _integration_steps(api: Api, stage: Stage, route: Route, integration: Integr
         uri = stage_variables_in(integration.uri)(stage.variables)
         invoker: Invoker
         if integration.type == "AWS_PROXY":
-            invoker = LambdaIntegration(parts.lambda_clients)
+            invoker = LambdaIntegration(parts.functions(uri))
         else:
             invoker = PythonIntegration(parts.handler(uri), parts.connections)
         return [map_to_event(uri, timeout_of(stage, integration)), integrate(invoker)]

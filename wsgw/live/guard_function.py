@@ -18,6 +18,7 @@ from wsgw.authorizers.results_cache import results_of
 from wsgw.caller import Principal
 from wsgw.definitions.api import Api, Protocol, Stage
 from wsgw.definitions.authorizer import MOST_RESULT_TTL, Authorizer
+from wsgw.definitions.check_parts import LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS
 from wsgw.definitions.route import Route
 from wsgw.integrations.handler_context import Handler
 from wsgw.integrations.local import PythonIntegration
@@ -28,9 +29,6 @@ from wsgw.pipeline.authorizer_calls import call_endpoint, call_function, call_py
 from wsgw.pipeline.authorizer_events import authorizer_events
 from wsgw.pipeline.permit import Wording, http_wording, rest_wording, websocket_wording
 
-#: How long Lambda lets a function run, and the shortest wait that the service lets anybody set (ms).
-_SHORTEST_MS: Final = 50
-_LONGEST_MS: Final = 900_000
 #: A plain no reads like a policy that denies.
 _WORDINGS: Final[dict[Protocol, Wording]] = {
     "REST": rest_wording,
@@ -72,8 +70,8 @@ def _check(api: Api, authorizer: Authorizer) -> None:
         raise ValueError(f"{named}: there is no authorizerUri: nobody would be asked")
     if not 0 <= authorizer.result_ttl <= MOST_RESULT_TTL:
         raise ValueError(f"{named}: authorizerResultTtlInSeconds is from 0 to {MOST_RESULT_TTL}")
-    if not _SHORTEST_MS <= authorizer.timeout_ms <= _LONGEST_MS:
-        raise ValueError(f"{named}: timeoutMs is from {_SHORTEST_MS} to {_LONGEST_MS}")
+    if not LEAST_TIMEOUT_MS <= authorizer.timeout_ms <= MOST_TIMEOUT_MS:
+        raise ValueError(f"{named}: timeoutMs is from {LEAST_TIMEOUT_MS} to {MOST_TIMEOUT_MS}")
     if authorizer.type == "TOKEN":
         (source,) = authorizer.identity_sources if len(authorizer.identity_sources) == 1 else ("",)
         if not source.startswith("method.request.header."):
@@ -104,7 +102,7 @@ def _call(authorizer: Authorizer, uri: str, parts: Parts) -> CallAuthorizer:
         return call_endpoint(parts.http_pool, parts.http_pool.target(uri), timeout)
     if authorizer.called == "PYTHON":
         return call_python(_python(parts.handler(uri), parts), timeout)
-    return call_function(parts.lambda_clients, uri, timeout)
+    return call_function(parts.functions(uri), uri, timeout)
 
 
 def _python(handler: Handler, parts: Parts) -> PythonIntegration:

@@ -14,6 +14,7 @@ from wsgw.authorizers.jwt import JwtAuthorizer, JwtTokens
 from wsgw.authorizers.jwt_token import token_reader
 from wsgw.definitions.api import Api, Stage
 from wsgw.definitions.authorizer import Authorizer
+from wsgw.definitions.check_authorizer import ANYBODYS, anybodys
 from wsgw.definitions.route import Route
 from wsgw.integrations.http_pool import HttpPool
 from wsgw.integrations.http_wire import header_block
@@ -124,6 +125,8 @@ def _place(issuer: str, jwks_uri: str | None, base: Path) -> KeysPlace:
         raise ValueError(f"jwksUri {uri!r}: keys are at a https URL, or in a file (file:keys.json)")
     if not uri and not issuer.startswith(("https://", "http://")):
         raise ValueError(f"jwtConfiguration.issuer {issuer!r} is no https URL; say in jwksUri where its keys are")
+    if anybodys(uri or issuer):
+        raise ValueError(f"{uri or issuer}: {ANYBODYS}; use https://")
     return KeysPlace(issuer, uri)
 
 

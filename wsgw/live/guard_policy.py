@@ -51,10 +51,10 @@ def permit_steps(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Ste
     """Whether who is calling may: their policies together with the resource policy. Raises ValueError."""
     policy = _policy(api, parts)
     kind = route.authorization_type
-    if kind == "NONE" or (kind in _WITHOUT_POLICIES and policy is None and api.protocol != "WEBSOCKET"):
+    if kind == "NONE" or (kind in _WITHOUT_POLICIES and policy is None):
         return []
     place = _place(api, stage, route, parts)
-    if kind in _WITHOUT_POLICIES and policy is not None:
+    if policy is not None and kind in _WITHOUT_POLICIES:
         return [must_be_allowed(policy, place)]
     return [permit(policy, place, parts.settings.account_id)]
 

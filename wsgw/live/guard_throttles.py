@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from wsgw.definitions.access import in_force
 from wsgw.definitions.api import Api, Stage
-from wsgw.definitions.check_throttles import unenforceable
+from wsgw.definitions.check_throttles import has_principals
 from wsgw.definitions.route import Route
 from wsgw.live.parts import Parts
 from wsgw.pipeline.run import Step
@@ -52,9 +52,8 @@ def late_throttles(api: Api, stage: Stage, route: Route) -> list[Level]:
     """What needs to know who is calling: by principal."""
     limit = in_force(stage.caller_throttles.principal)
     # Of a connection, `$connect` has found out who it is.
-    asks = api.routes.get("$connect") if api.protocol == "WEBSOCKET" else route
-    known = asks is not None and asks.authorization_type != "NONE"
-    if limit is None or not (known or (api.protocol == "WEBSOCKET" and stage.tokens.ticket)):
+    known = has_principals(api, stage) if api.protocol == "WEBSOCKET" else route.authorization_type != "NONE"
+    if limit is None or not known:
         return []
     return [Level("principal_throttle", principal_key(f"principal/{api.id}/{stage.name}/"), limit)]
 
@@ -69,9 +68,3 @@ def route_throttles(api: Api, stage: Stage, route: Route, parts: Parts) -> list[
     if account is not None:
         levels.append(Level("account_throttle", ACCOUNT_KEY, account))
     return levels
-
-
-def check_enforceable(api: Api, stage: Stage) -> None:
-    """Raises ValueError for a throttle of callers that nobody would ever be asked for."""
-    for name, message, remedy in unenforceable(api, stage):
-        raise ValueError(f"{name}: {message}; {remedy}")

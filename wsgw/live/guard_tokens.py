@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from wsgw.definitions.api import Api, Stage
+from wsgw.definitions.check_tokens import token_places
 from wsgw.definitions.route import Route
-from wsgw.errors import DefinitionError
 from wsgw.invocation import Headers
 from wsgw.live.guard_authorizer import authorizer_steps
 from wsgw.live.guard_policy import permit_steps
@@ -16,9 +15,6 @@ from wsgw.live.route_steps import live_route
 from wsgw.live.route_table import LiveRoute, LiveSocketStage
 from wsgw.pipeline.credentials import hide_token, refuse_revoked, without_ticket
 from wsgw.pipeline.run import Step
-
-#: `route.request.header.NAME`, and as HTTP APIs and REST APIs write it.
-_SOURCE = re.compile(r"(?:route\.|method\.|\$)?(?:request)\.(header|querystring)\.(.+)")
 
 
 def known_callers(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
@@ -56,7 +52,7 @@ class Reauthorization(NamedTuple):
 
 
 def keep_true(live: LiveSocketStage, api: Api, stage: Stage, parts: Parts) -> None:
-    """Fill in what `live` has of it. Raises DefinitionError."""
+    """Fill in what `live`, which is described already, has of it. Raises DefinitionError."""
     places = stage.tokens
     live.tokens = places if places.subprotocol or places.query or places.cookie or places.ticket else None
     live.token_expiry = stage.token_expiry
@@ -64,46 +60,17 @@ def keep_true(live: LiveSocketStage, api: Api, stage: Stage, parts: Parts) -> No
     connect = api.routes.get("$connect")
     guarded = connect is not None and connect.authorization_type != "NONE"
     live.ticket_wanted = bool(places.ticket) and not guarded
-    if connect is not None and guarded:
-        _check_places(api, stage, connect)
     if stage.token_expiry == "REFRESH" and connect is not None and guarded:
-        try:
-            live.reauthorization = _reauthorization(api, stage, connect, parts)
-        except ValueError as error:
-            raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.tokenExpiry: {error}"]) from error
-
-
-def _check_places(api: Api, stage: Stage, connect: Route) -> None:
-    """A parameter that is taken away before the authorizer looks for it would let nobody in."""
-    authorizer = api.authorizers.get(connect.authorizer or "")
-    taken = {name for name in (stage.tokens.query, stage.tokens.ticket) if name}
-    for source in authorizer.identity_sources if authorizer is not None else ():
-        match = _SOURCE.fullmatch(source)
-        if match is not None and match[1] == "querystring" and match[2] in taken:
-            remedy = "the authorizer finds it in route.request.header.Authorization"
-            where = f"apis.{api.id}.stages.{stage.name}.tokens"
-            raise DefinitionError(
-                [f"{where}: {match[2]} is taken out of the query: {remedy}, name that in identitySource"]
-            )
+        live.reauthorization = _reauthorization(api, stage, connect, parts)
 
 
 def _reauthorization(api: Api, stage: Stage, connect: Route, parts: Parts) -> Reauthorization:
-    """Raises ValueError where another token could not be shown to the authorizer, DefinitionError as `$connect`."""
-    authorizer = api.authorizers.get(connect.authorizer or "")
-    if connect.authorization_type == "AWS_IAM" or authorizer is None:
-        raise ValueError("REFRESH needs an authorizer of tokens on $connect; use CLOSE")
-    sources = [match.groups() for source in authorizer.identity_sources if (match := _SOURCE.fullmatch(source))]
-    if not authorizer.identity_sources:
-        sources = [("header", "Authorization")]
-    if len(sources) != 1:
-        count = "none" if not sources else "several"
-        message = f"REFRESH needs one place of the request that a token stands in; {authorizer.id} has {count}"
-        raise ValueError(f"{message}: leave one in identitySource, or use CLOSE")
+    """Raises DefinitionError as `$connect` does. That there is one place for another token, check_tokens has found."""
 
     def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:
         steps = authorizer_steps(api, stage, route, parts)
         return (*steps, refuse_revoked(parts.access.revoked), *permit_steps(api, stage, route, parts))
 
-    ((place, name),) = sources
     route = live_route(api, stage, connect, parts, steps_for)
+    ((place, name),) = token_places(api.authorizers[connect.authorizer or ""])
     return Reauthorization(route, name if place == "header" else "", name if place == "querystring" else "")

@@ -35,6 +35,11 @@ class Parts:
     base: Path
     handlers: Mapping[str, Handler]
 
+    def functions(self, uri: str) -> LambdaClients:
+        """What calls the Lambda function `uri`; making that ready has begun, so that no request pays for it."""
+        self.lambda_clients.look(uri)
+        return self.lambda_clients
+
     def handler(self, uri: str) -> Handler:
         """The Python function that an integration with this `uri` calls. Raises ValueError and ImportError."""
         return self.handlers.get(uri) or load_handler(uri, self.base)

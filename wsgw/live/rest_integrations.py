@@ -150,7 +150,7 @@ def _function(api: Api, stage: Stage, route: Route, integration: Integration, pa
     if integration.type == "PYTHON":
         invoker = PythonIntegration(parts.handler(uri), parts.connections, answer=answer)
     else:
-        invoker = LambdaIntegration(parts.lambda_clients, answer)
+        invoker = LambdaIntegration(parts.functions(uri), answer)
     event = rest_events(_binary(api))
     steps = [
         map_to_rest_event(uri, timeout_of(stage, integration), event),

@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 
 from wsgw.definitions.api import Api, Protocol, Stage
-from wsgw.definitions.check_stage import unenforceable
+from wsgw.definitions.check_stage import check_enforceable
+from wsgw.definitions.finding import dotted
 from wsgw.definitions.route import Integration, Route
 from wsgw.errors import ApiConfigurationError, DefinitionError
 from wsgw.ids import api_tag
 from wsgw.invocation import Invocation
 from wsgw.live.guard_firewall import firewall
 from wsgw.live.guard_policy import vpc_sources
-from wsgw.live.guard_throttles import check_enforceable
 from wsgw.live.parts import Parts
 from wsgw.live.route_table import LiveRoute, LiveStage
 from wsgw.mapping.log_format import DEFAULT_LOG_FORMATS, compile_log_format
@@ -43,13 +43,16 @@ def describe(live: LiveStage, api: Api, stage: Stage, parts: Parts) -> None:
         live.firewall = firewall(api, stage, parts)
     except ValueError as error:
         raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.webAcl: {error}"]) from error
-    for name, message, remedy in unenforceable(api, stage):
-        raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.{name}: {message} ({remedy})"])
-    try:
-        check_enforceable(api, stage)
-    except ValueError as error:
-        raise DefinitionError([f"apis.{api.id}.stages.{stage.name}.callerThrottles.{error}"]) from error
+    _refuse_unenforceable(api, stage)
     live.unmatched = parts.metrics.route(api.id, stage.name, "")
+
+
+def _refuse_unenforceable(api: Api, stage: Stage) -> None:
+    """Raises DefinitionError for what nothing would look at: a stage that nobody has checked is not served open."""
+    found = check_enforceable(("apis", api.id, "stages", stage.name), api, stage)
+    faults = [f"{dotted(one.path)}: {one.message} ({one.remedy})" for one in found if one.severity == "error"]
+    if faults:
+        raise DefinitionError(faults)
 
 
 def live_route(

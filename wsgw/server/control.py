@@ -11,6 +11,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, StreamReader, Uni
 from yarl import URL
 
 from wsgw.control.guard import guard, json_response
+from wsgw.control.paging import limit_in
+from wsgw.control.web_acls import MOST_AT_ONCE
 from wsgw.edge.listeners import Address, cannot_listen
 from wsgw.server.exposition import family, merged
 from wsgw.server.process import WorkerProcess
@@ -134,8 +136,7 @@ class Control:
         if status == 200:
             samples.sort(key=lambda sample: sample["timestamp"], reverse=True)
             # Each worker has given so many, the workers together may have more.
-            most = int(request.query.get("limit", len(samples)))
-            document = {**document, "samples": samples[:most]}
+            document = {**document, "samples": samples[: limit_in(request, MOST_AT_ONCE)]}
         return json_response(status, document)
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:

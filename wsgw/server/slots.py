@@ -14,6 +14,7 @@ from wsgw.server.process import WorkerProcess, why
 from wsgw.server.sockets import DataAddresses, close
 from wsgw.server.worker import Order
 from wsgw.settings import Settings
+from wsgw.waiting import set_within
 
 log = logging.getLogger("wsgw.workers")
 
@@ -104,12 +105,7 @@ class Slot:
         self.restarts += 1
         if seconds > self._pace.patient and self._others_serve() and self._sockets:
             self._give_up_sockets()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._hurry.wait()
-        except TimeoutError:
-            pass
-        self._hurry.clear()
+        await set_within(self._hurry, seconds)
 
     def _give_up_sockets(self) -> None:
         """Whoever waits in their queues is refused: better than to wait as long as the pause."""

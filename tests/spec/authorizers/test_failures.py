@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.conftest import MakeGateway
 from tests.harness.authorizers import PROTOCOLS, Answer, authorizer, call, guarded, hello, policy
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
@@ -301,6 +302,16 @@ async def test_an_endpoint_is_asked(
 async def test_an_endpoint_that_is_not_there(gateway: TestGateway, protocol: Protocol):
     gateway.deploy(guarded(authorizer(protocol, "http://127.0.0.1:9/auth"), protocol), handlers={"hello": hello})
     failed(await call(gateway, protocol, TOKEN), protocol)
+
+
+@EVERY_PROTOCOL
+async def test_an_endpoint_where_the_gateway_may_not_go(
+    make_gateway: MakeGateway, backend: Backend, protocol: Protocol
+):
+    gateway = await make_gateway(egress_deny=("127.0.0.0/8", "::1"))
+    gateway.deploy(guarded(authorizer(protocol, f"{backend.url}/auth"), protocol), handlers={"hello": hello})
+    failed(await call(gateway, protocol, TOKEN), protocol)
+    assert backend.requests == []
 
 
 @EVERY_PROTOCOL

@@ -290,7 +290,7 @@ async def test_a_stage_that_keeps_nothing_has_nothing_to_flush(gateway: TestGate
 @pytest.fixture
 async def nodes(make_gateway: MakeGateway, redis: RedisServer, authorize: Authorize) -> list[TestGateway]:
     """Two nodes with one Redis."""
-    made = [await make_gateway(redis=redis.url) for _ in range(2)]
+    made = [await make_gateway(redis=redis.url, redis_seconds=1.0) for _ in range(2)]
     for each in made:
         deploy(each, authorize, keeping("REST"))
     return made

@@ -129,6 +129,17 @@ async def test_what_a_definition_may_not_say(site: Site, authorizer: dict[str, A
     assert [finding.severity for finding in check(api)] == [severity]
 
 
+@pytest.mark.parametrize(
+    "authorizer",
+    [{"issuer": "http://issuer.example"}, {**GOOD, "jwksUri": "http://keys.example/jwks.json"}],
+    ids=["issuer", "jwksUri"],
+)
+async def test_keys_that_could_be_anybodys_are_not_deployed(site: Site, authorizer: dict[str, str]):
+    """Whoever deploys without a check beforehand trusts no keys of another machine over plain HTTP either."""
+    with pytest.raises(DefinitionError, match="keys that come over plain HTTP could be anybody's"):
+        site.deploy(**authorizer)
+
+
 async def test_what_a_definition_may_say(site: Site):
     """audience list of 50, a https issuer: nothing to find."""
     api = guarded(site.issuer, proxy("http://h"), **GOOD, audience=[f"a{number}" for number in range(50)])

@@ -347,7 +347,7 @@ async def test_a_row_of_the_table_of_failures(
     prepare, token, answer, calls = FAILURES[row]
     prepare(auth)
     gateway = await make_gateway(access_log=str(tmp_path / "access.log"))
-    # The first call of a process imports the SDK, in the authorizer's time.
+    # The SDK's import has begun with the deployment; what is left of it is in the authorizer's time.
     one = msgspec.structs.replace(declared(identityValidationExpression="token"), timeout_ms=1_500 * SLOWER)
     stage = Stage(name="dev", access_log_format="$context.authorizer.status $context.requestId")
     gateway.deploy(behind(one, stage=stage))

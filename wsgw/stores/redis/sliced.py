@@ -12,7 +12,7 @@ from wsgw.errors import StoreUnavailable
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link
 from wsgw.stores.redis.refusals import Refusals
-from wsgw.stores.redis.throttle import BUCKET
+from wsgw.stores.redis.throttle import BUCKET, one_by_one
 
 
 class SlicedThrottle:
@@ -71,10 +71,7 @@ class SlicedThrottle:
         return bool(await waiter)
 
     async def take_each(self, wanted: Sequence[tuple[str, ThrottleSettings]]) -> int:
-        for index, (key, limit) in enumerate(wanted):
-            if not await self.take(key, limit):
-                return index
-        return len(wanted)
+        return await one_by_one(self, wanted)
 
     def close(self) -> None:
         """Give back what is held; nothing is taken after that."""

@@ -7,11 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsgw.definitions.access import ThrottleSettings
+from wsgw.stores.base import Throttle
 from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.link import Link, Script
 from wsgw.stores.redis.refusals import Refusals
 
 BUCKET = Script(Path(__file__).with_name("bucket.lua").read_text(encoding="utf-8"))
+
+
+async def one_by_one(buckets: Throttle, wanted: Sequence[tuple[str, ThrottleSettings]]) -> int:
+    """`Throttle.take_each` of `buckets`, by its `take`."""
+    for index, (key, limit) in enumerate(wanted):
+        if not await buckets.take(key, limit):
+            return index
+    return len(wanted)
 
 
 class RedisThrottle:
@@ -38,10 +47,7 @@ class RedisThrottle:
     async def take_each(self, wanted: Sequence[tuple[str, ThrottleSettings]]) -> int:
         if self._link.sharded:
             # Each bucket may lie on another shard, and the later ones must not be touched if an earlier one refuses.
-            for index, (key, limit) in enumerate(wanted):
-                if not await self.take(key, limit):
-                    return index
-            return len(wanted)
+            return await one_by_one(self, wanted)
         asked = self._now()
         most = next((index for index, one in enumerate(wanted) if self._empty(*one, asked)), len(wanted))
         if not most:
