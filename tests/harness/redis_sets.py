@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import redis.asyncio
 
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import HOST, WAIT, RedisServer
 
 SERVICE = "mymaster"
@@ -28,7 +29,7 @@ class _Sentinel(RedisServer):
             file.write_text(
                 f"port {self.port}\nbind {HOST}\ndir {self.directory}\n"
                 f"sentinel monitor {SERVICE} {HOST} {self._master.port} 2\n"
-                f"sentinel down-after-milliseconds {SERVICE} 1000\n"
+                f"sentinel down-after-milliseconds {SERVICE} {1000 * SLOWER}\n"
                 f"sentinel failover-timeout {SERVICE} 5000\n"
                 f"sentinel parallel-syncs {SERVICE} 2\n"
             )
@@ -68,7 +69,8 @@ class _Set:
 
 
 class SentinelSet(_Set):
-    """A master, two replicas, and three sentinels that take it for down after a second; a failover takes two or so."""
+    """A master, two replicas, and three sentinels that take it for down after a second, or a few where processes may
+    stand still for as long as that; a failover takes one or two more."""
 
     async def _start(self) -> None:
         # A master waits five seconds for more replicas before it sends the first its data, unless told not to.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from redis.asyncio import Connection, SSLConnection
@@ -151,8 +153,7 @@ class Connector:
         problems = []
         for sentinel in list(self._known):
             try:
-                async with asyncio.timeout(SENTINEL_SECONDS):
-                    found = await self._ask_sentinel(sentinel)
+                found = await self._in_time(sentinel)
             except (RedisError, OSError) as error:
                 problems.append(f"{sentinel}: {in_words(error, sentinel)}")
                 continue
@@ -163,6 +164,27 @@ class Connector:
             self._known.insert(0, sentinel)
             return found
         raise StoreUnavailable(f"no Sentinel names a master of {self.target.service!r}: " + "; ".join(problems))
+
+    async def successor(self, serving: Callable[[Address], bool]) -> Address | None:
+        """The master that most Sentinels name now, if it is not one that is `serving`; None, too, where they disagree.
+
+        For some seconds after a failover a Sentinel may still name the master before it, and one that is slow to answer
+        lets another speak: the word of one is not enough to leave a Redis that answers. Raises RedisError, OSError or
+        StoreUnavailable where the one they name is not a master that can be reached.
+        """
+        if serving(await self.named_master()):
+            return None
+        answers = await asyncio.gather(*map(self._in_time, self.target.addresses), return_exceptions=True)
+        votes = Counter(answer for answer in answers if isinstance(answer, Address))
+        named = next((address for address, count in votes.items() if 2 * count > votes.total()), None)
+        if named is None or serving(named):
+            return None
+        await (await self.connect(named, {b"master"})).disconnect(nowait=True)
+        return named
+
+    async def _in_time(self, sentinel: Address) -> Address | None:
+        async with asyncio.timeout(SENTINEL_SECONDS):
+            return await self._ask_sentinel(sentinel)
 
     async def _ask_sentinel(self, sentinel: Address) -> Address | None:
         command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.target.service)

@@ -250,11 +250,14 @@ class Link:
         """Leave a master that Sentinel has replaced: it takes writes for up to ten seconds more, and loses them."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            exchange = self._exchange
+            if self.away or exchange is None:
+                continue
             try:
-                named = await self._connector.named_master()
+                named = await self._connector.successor(exchange.serves)
             except (RedisError, OSError, StoreUnavailable):
                 continue  # Sentinel is not needed as long as Redis answers
-            if not self.away and self._exchange is not None and not self._exchange.serves(named):
+            if named is not None and not self.away and self._exchange is exchange:
                 self._lose(f"Sentinel names another master, {named}", [])
                 for subscription in list(self._subscriptions):
                     subscription.drop()
