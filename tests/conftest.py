@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +24,21 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
     return {"uvloop": uvloop.new_event_loop}
 
 
+#: Tests that start many processes, by folder or file. Those of one group run one after the other, however many test
+#: processes there are: several clusters at once on two cores would tell more of the machine than of the gateway.
+ONE_AT_A_TIME = {
+    "nodes": ("cluster/", "cli/test_workers.py", "server/"),
+    "programs": ("autobahn/", "browser/", "cli/", "deploy/", "loadtest/", "sdk/", "tutorials/"),
+}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long runs happen only where `-m` asks for them."""
+    """Long runs happen only where `-m` asks for them; who starts many processes waits for those who do, too."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        group = next((name for name, places in ONE_AT_A_TIME.items() if path.startswith(places)), None)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
     if "soak" in config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("soak")]

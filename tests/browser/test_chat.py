@@ -31,7 +31,6 @@ PHONE = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 2, "h
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.browser,
-    pytest.mark.xdist_group("chromium"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"),
 ]
 

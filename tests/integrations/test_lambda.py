@@ -373,6 +373,12 @@ async def test_a_client_made_ready_beforehand_is_the_one_that_calls(endpoint):
     await clients.close()
 
 
+def test_outside_of_a_loop_nothing_is_made_ready_beforehand():
+    clients = LambdaClients()
+    clients.look("chat")
+    assert not clients._making
+
+
 def test_the_sdk_is_not_imported_before_it_is_needed():
     program = (
         "import sys, wsgw.integrations.lambda_ as l; l.LambdaIntegration(l.LambdaClients())\n"

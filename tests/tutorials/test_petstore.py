@@ -183,7 +183,6 @@ async def test_it_is_served_by_the_command(file, session):
 
 @pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.xdist_group("chromium")
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 async def test_a_browser_shows_the_page_and_follows_its_link(file, gateway, backend):
     from playwright.async_api import async_playwright

@@ -39,10 +39,10 @@ class LambdaClients:
     def look(self, function: str) -> None:
         """Begin to make ready what calls `function`: it takes some tenths of a second, of no caller's time then.
 
-        Where that fails, whoever calls tries again and is told.
+        Where that fails, or no loop runs yet, whoever calls tries again and is told.
         """
         region = region_of(function)
-        if region not in self._clients:
+        if region not in self._clients and asyncio._get_running_loop() is not None:
             self._begin(region)
 
     async def invoke(
