@@ -32,6 +32,7 @@ ONE_AT_A_TIME = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long runs happen only where `-m` asks for them; who starts many processes waits for those who do, too."""
     for item in items:
