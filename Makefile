@@ -22,10 +22,10 @@ cluster: $(BIN)/.installed ## The chat over two nodes and one Redis; prints a pa
 	@exec $(BIN)/python deploy/cluster.py $(ARGS)
 
 test: $(BIN)/.installed-dev system ## Run every test
-	@WSGW_TEST_SLOWER=3 $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@WSGW_TEST_SLOWER=3 $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 coverage: $(BIN)/.installed-dev system ## Run every test, and say which lines none of them runs; half as long again
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
 soak: $(BIN)/.installed-dev system ## Run the long tests with faults: minutes each, one after the other
 	@$(BIN)/pytest -m soak --timeout 1800 $(ARGS)

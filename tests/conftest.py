@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
+from xdist.remote import Producer
 
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
 from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
+from tests.harness.one_at_a_time import OneAtATime, first_of_all
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet, SentinelSet
 from tests.parity.summary import lines as parity_lines
@@ -24,28 +25,22 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
     return {"uvloop": uvloop.new_event_loop}
 
 
-#: Tests that start many processes, by folder or file. Those of one group run one after the other, however many test
-#: processes there are: several clusters at once on two cores would tell more of the machine than of the gateway.
-ONE_AT_A_TIME = {
-    "nodes": ("cluster/", "cli/test_workers.py", "server/"),
-    "programs": ("autobahn/", "browser/", "cli/", "deploy/", "loadtest/", "sdk/", "tutorials/"),
-}
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long runs happen only where `-m` asks for them; who starts many processes waits for those who do, too."""
-    for item in items:
-        path = item.path.relative_to(Path(__file__).parent).as_posix()
-        group = next((name for name, places in ONE_AT_A_TIME.items() if path.startswith(places)), None)
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
+    """Long runs happen only where `-m` asks for them; what must be waited for longest comes first."""
+    items.sort(key=lambda item: first_of_all(item.nodeid))
     if "soak" in config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("soak")]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneAtATime:
+    """How tests are spread over test processes."""
+    return OneAtATime(config, log)
 
 
 @pytest.fixture
