@@ -7,8 +7,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$python; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# Some tests take long to wait rather than to compute: more workers than cores pay, but not many more, for others keep time.
-WORKERS ?= 3
+# Tests take long to wait rather than to compute: more workers than cores pay. Those with clusters are one after the other.
+WORKERS ?= 4
 
 .PHONY: help run cluster test coverage check lint types imports bench soak clean lock
 
