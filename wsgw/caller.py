@@ -12,7 +12,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 class Grants(Protocol):
     """What a principal's policies say; see authorizers/grants.py."""
 
-    def decide(self, action: str, resource: str, facts: Callable[[], Any], names: Any = None) -> Any: ...
+    def decide(
+        self, action: str, resource: str, facts: Callable[[], Any], names: Callable[[str], Any] = ...
+    ) -> Any: ...
 
 
 PrincipalKind = Literal["LAMBDA", "IAM", "JWT", "COGNITO", "TICKET"]
@@ -82,18 +84,16 @@ class Authorization:
 
     `status` and `error` of the phase that decided; `function_status`, `function_request_id` and `function_latency` of
     the call of the authorizer, where there was one. `phase`: `authenticate` (who is it), `authorize` (may they).
+    Not slotted: of most callers nothing is other than it stands here, and is not written into each.
     """
 
-    __slots__ = ("error", "function_latency", "function_request_id", "function_status", "latency", "phase", "status")
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.error = ""
-        self.latency = 0
-        self.phase = "authorize"
-        self.function_status = 0
-        self.function_request_id = ""
-        self.function_latency = 0
+    status = 200
+    error = ""
+    latency = 0
+    phase: Literal["authenticate", "authorize"] = "authorize"
+    function_status = 0
+    function_request_id = ""
+    function_latency = 0
 
 
 class ClientCertificate(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wsgw.authorizers.facts import Facts, VpcSource, VpcSources, facts_of
+from wsgw.authorizers.facts import Facts, InvocationFacts, VpcSource, VpcSources
 from wsgw.authorizers.iam_verifier import principal_of
 from wsgw.caller import ConnectionFacts
 from wsgw.definitions.access import AccessKey
@@ -64,8 +64,8 @@ def invocation(event: Any = "CONNECT", headers: tuple[tuple[str, str], ...] = ()
     return made
 
 
-def of(one: Invocation) -> Facts:
-    return facts_of(one, now=NOW, region="us-east-1", vpcs=VpcSources(()))
+def of(one: Invocation) -> InvocationFacts:
+    return InvocationFacts(one, lambda: NOW, "us-east-1", VpcSources(()))
 
 
 SECURE = [
@@ -94,3 +94,16 @@ def test_a_message_is_of_whom_its_connection_is():
     key = AccessKey(access_key_id="A", secret="s", principal="arn:aws:iam::123456789012:user/ann")
     one.caller.principal = principal_of(key)
     assert of(one).values("aws:username") == ("ann",)
+
+
+def test_a_policy_sees_one_moment_whatever_it_asks():
+    ticks = iter((NOW, NOW + 3600))
+    one = InvocationFacts(invocation(), lambda: next(ticks), "us-east-1", VpcSources(()))
+    assert one.values("aws:epochtime") == ("1790337600",)
+    assert one.values("aws:currenttime") == ("2026-09-25T12:00:00Z",)
+
+
+def test_an_invocation_out_of_a_vpc_is_known_by_its_endpoint():
+    one = InvocationFacts(invocation(), lambda: NOW, "us-east-1", VpcSources(("203.0.113.0/24=vpce-1/vpc-2",)))
+    keys = ("aws:sourceip", "aws:vpcsourceip", "aws:sourcevpce", "aws:sourcevpc")
+    assert [one.single(key) for key in keys] == [None, "203.0.113.9", "vpce-1", "vpc-2"]

@@ -138,8 +138,8 @@ def rule_document(resource: str) -> dict[str, Any]:
 
 def test_a_decision_is_made_once(monkeypatch):
     calls = []
-    original = grants.evaluate
-    monkeypatch.setattr(grants, "evaluate", lambda *args: calls.append(args) or original(*args))
+    original = grants.outlook
+    monkeypatch.setattr(grants, "outlook", lambda *args: calls.append(args) or original(*args))
     checked = guard(key_with(rule()))
     for _ in range(3):
         check(checked, sign())

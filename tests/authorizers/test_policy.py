@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.harness.pace import SLOWER
 from wsgw.authorizers.patterns import Context, Pattern, Wild, matcher
-from wsgw.authorizers.policy import Decision, Names, PolicyError, compile_policy, evaluate
+from wsgw.authorizers.policy import Decision, Names, PolicyError, compile_policy, evaluate, outlook
 
 ARN = "arn:aws:execute-api:us-east-1:000000000000:chat/prod/POST/@connections/{connectionId}"
 ALLOW, DENY, NOTHING = Decision.ALLOW, Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY
@@ -594,13 +594,36 @@ def test_no_value_of_a_request_makes_an_evaluation_fail(operator, value, given):
     assert evaluate([policy], "a", "b", {"k": given}) in (ALLOW, NOTHING)
 
 
-def test_a_policy_says_whether_more_than_action_and_resource_counts():
-    assert not compile_policy(document(statement())).uses_context
-    assert not compile_policy(document(statement(Principal="*"))).uses_context
+@pytest.mark.parametrize(("given", "equal"), [("fixed", True), ("ann", True), ("bob", False)])
+def test_values_with_and_without_variables_stand_side_by_side(given, equal):
+    wanted = {"k": ["${aws:username}", "fixed"]}
+    context = {"k": given, "aws:username": "ann"}
+    for operator, allowed in (("StringEquals", equal), ("StringNotEquals", not equal)):
+        policy = compile_policy(document(statement(Condition={operator: wanted})))
+        assert (evaluate([policy], "a", "b", context) is ALLOW) is allowed
+    # A variable without a value matches nothing; the other value is as good as ever.
+    policy = compile_policy(document(statement(Condition={"StringEquals": wanted})))
+    assert (evaluate([policy], "a", "b", {"k": given}) is ALLOW) is (given == "fixed")
+
+
+def test_an_outlook_says_whether_more_than_action_and_resource_counts():
+    def of(*rules):
+        return outlook([compile_policy(document(*rules))], "s:Act", ARN)
+
+    assert of(statement()) == of(statement(Principal="*")) == (ALLOW, (), ())
+    assert of(statement(), statement(Effect="Deny")) == (DENY, (), ())
     for members in (
         {"Condition": {"Bool": {"k": "true"}}},
         {"Resource": "${aws:username}"},
         {"Principal": {"AWS": "111122223333"}},
         {"NotPrincipal": {"AWS": "111122223333"}},
     ):
-        assert compile_policy(document(statement(), statement(**members))).uses_context
+        conditional = of(statement(**members))
+        assert conditional.decision is NOTHING
+        assert len(conditional.allows) == 1
+        # What is allowed anyway needs no other allowance; what is denied anyway needs nothing at all.
+        assert of(statement(), statement(**members)) == (ALLOW, (), ())
+        assert of(statement(Effect="Deny"), statement(Effect="Deny", **members)) == (DENY, (), ())
+        assert len(of(statement(), statement(Effect="Deny", **members)).denies) == 1
+        # Another action is none of its.
+        assert of(statement(Action="s:Other", **members)) == (NOTHING, (), ())

@@ -131,6 +131,16 @@ async def test_buckets_are_asked_in_the_order_of_the_service(
     assert order(one, protocol, key, throttles) == expected
 
 
+@pytest.mark.parametrize(("protocol", "key"), [("REST", "GET /"), ("WEBSOCKET", "$connect")])
+async def test_of_callers_nobody_asks_about_all_buckets_are_asked_at_once(one: TestGateway, protocol: Any, key: str):
+    """Of Redis, one round trip."""
+    stage = Stage(name="prod", throttle=SOME, caller_throttles=CallerThrottles(source_ip=SOME))
+    open_to_all = Route(key=key, integration=Integration(type="MOCK"))
+    definition = Api(id="a", name="a", protocol=protocol, routes={key: open_to_all}, stages={"prod": stage})
+    (step,) = guards(definition, stage, open_to_all, _parts(one))
+    assert asked(step) == "source route account"
+
+
 @pytest.mark.parametrize("number", [(-1, 5), (5, -1), (-1, -1)])
 async def test_minus_1_is_no_throttle(one: TestGateway, known: None, number: tuple[float, int]):
     """-1 in settings."""

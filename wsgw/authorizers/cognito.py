@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from wsgw.authorizers.jwks_source import IssuerKeys
 from wsgw.authorizers.jwt_claims import audiences, check_issuer, check_times, rest_texts, scopes_of, subject
 from wsgw.authorizers.jwt_signed import Checked, SignedTokens, refusal
-from wsgw.authorizers.jwt_token import InvalidToken, without_bearer
+from wsgw.authorizers.jwt_token import InvalidToken, Shown
 from wsgw.caller import Authorization, Principal
 from wsgw.errors import AuthorizerFailure, Unauthorized
 from wsgw.invocation import Invocation
@@ -82,7 +82,7 @@ class PoolTokens(SignedTokens):
 class CognitoAuthorizer:
     """Verifies the callers of one method. Without `scopes` they show an ID token, with some an access token."""
 
-    def __init__(self, read: Callable[[Invocation], str], tokens: PoolTokens, scopes: Sequence[str]) -> None:
+    def __init__(self, read: Callable[[Invocation], Shown | None], tokens: PoolTokens, scopes: Sequence[str]) -> None:
         self._read = read
         self._tokens = tokens
         self._scopes = frozenset(scopes)
@@ -90,11 +90,11 @@ class CognitoAuthorizer:
 
     async def verify(self, invocation: Invocation) -> Principal:
         invocation.authorization = noted = Authorization()
-        text = self._read(invocation)
-        if not text:
+        shown = self._read(invocation)
+        if shown is None:
             raise refusal(noted, Unauthorized(), "no token")
         try:
-            checked = await self._tokens.checked(without_bearer(text))
+            checked = self._tokens.known(shown) or await self._tokens.checked(shown)
             return checked.principal(self._scopes, self._principal)
         except InvalidToken as error:
             unauthorized = Unauthorized(EXPIRED) if error.expired else Unauthorized()

@@ -43,18 +43,35 @@ def condition(operator: str, key: str, values: Sequence[str], *, variables: bool
     absent = bool(if_exists) or quantifier == "forallvalues" or (negated and quantifier != "foranyvalue")
     # All values must pass under ForAllValues, and by De Morgan under a negated operator without ForAnyValue.
     every = quantifier == "forallvalues" or (negated and quantifier != "foranyvalue")
-    return partial(_compare, key.lower(), comparisons, absent, negated, every)
+    key = key.lower()
+    tests = [one.test for one in comparisons if isinstance(one, Fixed)]
+    if len(tests) == len(comparisons):
+        return partial(_compare_fixed, key, tuple(tests), absent, negated, every)
+    return partial(_compare, key, comparisons, absent, negated, every)
 
 
 def _compare(
     key: str, comparisons: Sequence[Comparison], absent: bool, negated: bool, every: bool, context: Context
 ) -> bool:
+    tests = [test for comparison in comparisons if (test := comparison(context)) is not None]
+    return _compare_fixed(key, tests, absent, negated, every, context)
+
+
+def _compare_fixed(
+    key: str, tests: Sequence[Matcher], absent: bool, negated: bool, every: bool, context: Context
+) -> bool:
     values = context.values(key)
     if not values:
         return absent
-    tests = [test for comparison in comparisons if (test := comparison(context)) is not None]
-    passes = (any(test(value) for test in tests) is not negated for value in values)
-    return all(passes) if every else any(passes)
+    for value in values:
+        passes = negated
+        for test in tests:
+            if test(value):
+                passes = not negated
+                break
+        if passes is not every:
+            return passes
+    return every
 
 
 def _null(key: str, wanted: set[bool], context: Context) -> bool:
@@ -64,12 +81,21 @@ def _null(key: str, wanted: set[bool], context: Context) -> bool:
 # ---- what values are compared as
 
 
-def _constant(test: Matcher) -> Comparison:
-    return lambda _context: test
+class Fixed:
+    """A comparison with a value that has no variables: `test` is the same for every request."""
+
+    __slots__ = ("test",)
+
+    def __init__(self, test: Matcher) -> None:
+        self.test = test
+
+    def __call__(self, _context: Context) -> Matcher:
+        return self.test
 
 
 def _string(value: str, variables: bool, *, wildcards: bool = False, fold: bool = False) -> Comparison:
-    return Pattern(value, variables=variables, wildcards=wildcards, fold=fold).ready
+    pattern = Pattern(value, variables=variables, wildcards=wildcards, fold=fold)
+    return pattern.ready if pattern.fixed is None else Fixed(pattern.fixed)
 
 
 def _parsed(
@@ -84,7 +110,7 @@ def _parsed(
         except ValueError:
             return False
 
-    return _constant(test)
+    return Fixed(test)
 
 
 def _truth(text: str) -> bool:
@@ -130,7 +156,7 @@ def _in_network(value: str, _variables: bool) -> Comparison:
             return False
         return version == wanted and number & mask == first
 
-    return _constant(test)
+    return Fixed(test)
 
 
 def _arn(value: str, variables: bool) -> Comparison:
@@ -141,7 +167,7 @@ def _arn(value: str, variables: bool) -> Comparison:
         test = _arn_test(fixed)
         if test is None:
             raise ValueError(f"{value!r} is no ARN: it has fewer than six parts")
-        return _constant(test)
+        return Fixed(test)
 
     def comparison(context: Context) -> Matcher | None:
         resolved = resolve(pieces, context)

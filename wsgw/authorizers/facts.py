@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from time import gmtime, strftime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from wsgw.authorizers.patterns import Context
 from wsgw.caller import Principal
@@ -70,8 +70,24 @@ class IamPrincipal(Principal):
     facts: Mapping[str, Values]
 
 
-class Facts(Context):
-    """The condition keys of one request. `secure` and `header` are asked only if a policy does; see `facts_of`.
+class _Keys(Context):
+    """What has all that `_READERS` read, and of who signed it `signer`: the condition keys."""
+
+    __slots__ = ()
+
+    signer: Mapping[str, Values]
+
+    def values(self, key: str) -> Values:
+        """The values of `key` (lower case); empty where nothing is known."""
+        read = _READERS.get(key)
+        if read is None:
+            return self.signer.get(key, _NOTHING)
+        value = read(self)
+        return _NOTHING if value is None else (value,)
+
+
+class Facts(_Keys):
+    """The condition keys of one request. `secure` and `header` are asked only if a policy does.
 
     signer: the condition keys of who signed it. vpc: what `VpcSources.of` says of `source_ip`. now: epoch seconds.
     header: gives the first value of a header, by its name in lower case.
@@ -100,29 +116,48 @@ class Facts(Context):
         self.header = header
         self.secure = secure
 
-    def values(self, key: str) -> Values:
-        """The values of `key` (lower case); empty where nothing is known."""
-        read = _READERS.get(key)
-        if read is None:
-            return self.signer.get(key, _NOTHING)
-        value = read(self)
-        return _NOTHING if value is None else (value,)
 
+class InvocationFacts(_Keys):
+    """The condition keys of an invocation; of a message: of its connection. Each is read when a policy asks for it."""
 
-def facts_of(invocation: Invocation, *, now: float, region: str, vpcs: VpcSources) -> Facts:
-    """What is known of `invocation`. Of a message: what is known of its connection."""
-    caller = invocation.caller
-    principal = caller.principal
-    return Facts(
-        source_ip=caller.source_ip,
-        now=now,
-        region=region,
-        signer=principal.facts if isinstance(principal, IamPrincipal) else _NO_FACTS,
-        vpc=vpcs.of(caller.source_ip),
-        user_agent=caller.user_agent,
-        header=lambda name: _header(invocation, name),
-        secure=lambda: _secure(invocation),
-    )
+    __slots__ = ("_clock", "_invocation", "_now", "_vpcs", "region")
+
+    def __init__(self, invocation: Invocation, clock: Callable[[], float], region: str, vpcs: VpcSources) -> None:
+        self._invocation = invocation
+        self._clock = clock
+        self._now: float | None = None
+        self._vpcs = vpcs
+        self.region = region
+
+    @property
+    def signer(self) -> Mapping[str, Values]:  # type: ignore[override]
+        principal = self._invocation.caller.principal
+        return principal.facts if isinstance(principal, IamPrincipal) else _NO_FACTS
+
+    @property
+    def source_ip(self) -> str:
+        return self._invocation.caller.source_ip
+
+    @property
+    def vpc(self) -> VpcSource | None:
+        return self._vpcs.of(self._invocation.caller.source_ip)
+
+    @property
+    def user_agent(self) -> str | None:
+        return self._invocation.caller.user_agent
+
+    @property
+    def now(self) -> float:
+        # Once: a policy that has an hour begin and end sees one moment.
+        if self._now is None:
+            self._now = self._clock()
+        return self._now
+
+    def header(self, name: str) -> str | None:
+        return _header(self._invocation, name)
+
+    def secure(self) -> bool | None:
+        return _secure(self._invocation)
 
 
 def _header(invocation: Invocation, wanted: str) -> str | None:
@@ -142,12 +177,12 @@ def _secure(invocation: Invocation) -> bool | None:
     return invocation.connection.callback_base.startswith("https:")
 
 
-def _secure_text(facts: Facts) -> str | None:
-    secure = facts.secure()
+def _secure_text(facts: Any) -> str | None:
+    secure: bool | None = facts.secure()
     return None if secure is None else str(secure).lower()
 
 
-_READERS: Final[dict[str, Callable[[Facts], str | None]]] = {
+_READERS: Final[dict[str, Callable[[Any], str | None]]] = {
     "aws:sourceip": lambda facts: facts.source_ip if facts.vpc is None else None,
     "aws:vpcsourceip": lambda facts: None if facts.vpc is None else facts.source_ip,
     "aws:sourcevpc": lambda facts: None if facts.vpc is None else facts.vpc.vpc,

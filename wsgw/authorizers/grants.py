@@ -1,4 +1,4 @@
-"""What the policies of a principal allow: decisions, each made once as long as it depends on nothing but the route."""
+"""What the policies of a principal allow: as much as an action and a resource decide is found out once."""
 
 from __future__ import annotations
 
@@ -6,44 +6,54 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from wsgw.authorizers.patterns import Context
-from wsgw.authorizers.policy import Decision, Names, Policy, evaluate
+from wsgw.authorizers.policy import Decision, Names, Outlook, Policy, outlook
 
 #: Of one principal. There may be very many, and callers make up paths.
-_MOST_DECISIONS: Final = 64
-#: Longer names of resources are decided on each time.
+_MOST_OUTLOOKS: Final = 64
+#: What is found out about longer names of resources is not kept.
 _LONGEST: Final = 256
 
 
+def just_one(_resource: str) -> None:
+    """Says of a resource that it has no other names."""
+
+
 class Grants:
-    """The policies of one principal or API, or what an authorizer has answered. `most` decisions are kept."""
+    """The policies of one principal or API, or what an authorizer has answered. `most` outlooks are kept."""
 
-    __slots__ = ("_decisions", "_most", "policies", "uses_context")
+    __slots__ = ("_keeps", "_most", "_outlooks", "policies")
 
-    def __init__(self, policies: Sequence[Policy], most: int = _MOST_DECISIONS) -> None:
+    def __init__(self, policies: Sequence[Policy], most: int = _MOST_OUTLOOKS) -> None:
         self.policies = tuple(policies)
-        self.uses_context = any(policy.uses_context for policy in self.policies)
+        # With variables in them, outlooks would hold more than their names, each its own.
+        self._keeps = not any(policy.has_variables for policy in self.policies)
         self._most = most
-        self._decisions: dict[tuple[str, str], Decision] = {}
+        self._outlooks: dict[tuple[str, str], Outlook] = {}
 
     def decide(
         self,
         action: str,
         resource: str,
         facts: Callable[[], Context | Mapping[str, Any]],
-        names: Names | None = None,
+        names: Callable[[str], Names | None] = just_one,
     ) -> Decision:
         """What they say about `action` on `resource`. `facts` gives the condition keys, and is asked only if needed.
 
-        names: all that `resource` is called, where that is more than one; the same whenever it is asked for.
+        names: gives all that `resource` is called, None where that is the only name; the same whenever it is asked.
         """
-        if self.uses_context:
-            return evaluate(self.policies, action, resource, facts(), names)
-        decision = self._decisions.get((action, resource))
-        if decision is None:
-            decision = evaluate(self.policies, action, resource, {}, names)
-            if len(resource) > _LONGEST:
-                return decision
-            if len(self._decisions) >= self._most:
-                del self._decisions[next(iter(self._decisions))]
-            self._decisions[action, resource] = decision
-        return decision
+        found = self._outlooks.get((action, resource))
+        if found is None:
+            found = self._found(action, resource, names(resource))
+        decision, denies, allows = found
+        if not denies and not allows:
+            return decision
+        context = facts()
+        return found.decide(context if isinstance(context, Context) else Context(context))
+
+    def _found(self, action: str, resource: str, names: Names | None) -> Outlook:
+        found = outlook(self.policies, action, resource, names)
+        if self._keeps and len(resource) <= _LONGEST:
+            if len(self._outlooks) >= self._most:
+                del self._outlooks[next(iter(self._outlooks))]
+            self._outlooks[action, resource] = found
+        return found

@@ -35,12 +35,16 @@ _NOT_YET: Final = frozenset(("eventType", "messageDirection"))
 
 
 class IdentitySources:
-    """The identity sources of one authorizer, ready. Each must have a value."""
+    """The identity sources of one authorizer, ready. Each must have a value.
 
-    __slots__ = ("_readers",)
+    of_headers: all are header lines of a request, so that the same lines have the same values.
+    """
 
-    def __init__(self, readers: Sequence[ReadSource]) -> None:
+    __slots__ = ("_readers", "of_headers")
+
+    def __init__(self, readers: Sequence[ReadSource], *, of_headers: bool = False) -> None:
         self._readers = tuple(readers)
+        self.of_headers = of_headers
 
     def values(self, invocation: Invocation) -> list[str]:
         """Their values, in order. Raises Unauthorized where one is missing or empty."""
@@ -52,7 +56,11 @@ class IdentitySources:
 
 def compile_identity_sources(sources: Sequence[str], protocol: Protocol) -> IdentitySources:
     """`sources` made ready. Raises ValueError naming the one that is none, and the forms there are."""
-    return IdentitySources([compile_identity_source(source, protocol) for source in sources])
+    received = [_RECEIVED[protocol].fullmatch(source) for source in sources]
+    return IdentitySources(
+        [compile_identity_source(source, protocol) for source in sources],
+        of_headers=protocol != "WEBSOCKET" and all(found is not None and found[1] == "header" for found in received),
+    )
 
 
 def compile_identity_source(source: str, protocol: Protocol) -> ReadSource:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from wsgw.authorizers.jwks_source import IssuerKeys
 from wsgw.authorizers.jwt_claims import check_audience, check_issuer, check_times, http_texts, scopes_of, subject
 from wsgw.authorizers.jwt_signed import Checked, SignedTokens, refusal
-from wsgw.authorizers.jwt_token import InvalidToken, without_bearer
+from wsgw.authorizers.jwt_token import InvalidToken, Shown
 from wsgw.caller import Authorization, Principal
 from wsgw.errors import AccessDenied, AuthorizerFailure, Unauthorized
 from wsgw.invocation import Invocation
@@ -50,14 +50,14 @@ class JwtTokens(SignedTokens):
 
 
 class JwtAuthorizer:
-    """Verifies the callers of one route. `read` gives the identity source's text; `scopes`: those of the route.
+    """Verifies the callers of one route. `read` gives what stands in the identity source; `scopes`: those of the route.
 
     in_context: claims are shown as an authorizer's context, too, as events of WebSocket APIs know nothing else.
     Raises ValueError for a scope that no challenge could name.
     """
 
     def __init__(
-        self, read: Callable[[Invocation], str], tokens: JwtTokens, scopes: Sequence[str], *, in_context: bool
+        self, read: Callable[[Invocation], Shown | None], tokens: JwtTokens, scopes: Sequence[str], *, in_context: bool
     ) -> None:
         for scope in scopes:
             if not _SCOPE.fullmatch(scope):
@@ -71,11 +71,11 @@ class JwtAuthorizer:
 
     async def verify(self, invocation: Invocation) -> Principal:
         invocation.authorization = noted = Authorization()
-        text = self._read(invocation)
-        if not text:
+        shown = self._read(invocation)
+        if shown is None:
             raise refusal(noted, Unauthorized(), "no token", "Bearer")
         try:
-            checked = await self._tokens.checked(without_bearer(text))
+            checked = self._tokens.known(shown) or await self._tokens.checked(shown)
             principal = checked.principal(self._kind, self._principal)
         except InvalidToken as error:
             challenge = f'{self._challenge} error="invalid_token" error_description="{error.description}"'

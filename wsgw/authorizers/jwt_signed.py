@@ -7,12 +7,11 @@ they expire or their issuer withdraws the key.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from hashlib import sha256
 from typing import Any, Final
 
 from wsgw.authorizers.jwks import VerifyingKey
 from wsgw.authorizers.jwks_source import IssuerKeys
-from wsgw.authorizers.jwt_token import MOST_BYTES, WRONG_ALGORITHM, InvalidToken, Token, read_token
+from wsgw.authorizers.jwt_token import WRONG_ALGORITHM, InvalidToken, Shown, Token, read_token
 from wsgw.caller import Authorization, Principal
 from wsgw.errors import GatewayError
 
@@ -56,25 +55,22 @@ class Remembered:
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def find(self, text: str) -> Checked | None:
-        """The token `text`, if it is still what it was when it was checked."""
-        if len(text) > MOST_BYTES:
-            return None
-        digest = _digest(text)
-        checked = self._tokens.get(digest)
+    def find(self, shown: Shown) -> Checked | None:
+        """The token `shown`, if it is still what it was when it was checked."""
+        checked = self._tokens.get(shown.digest)
         if checked is None:
             return None
         if checked.expires > self._now() and checked.keys.find(checked.key.kid) is checked.key:
             return checked
-        del self._tokens[digest]
+        del self._tokens[shown.digest]
         return None
 
-    def put(self, text: str, checked: Checked) -> None:
+    def put(self, shown: Shown, checked: Checked) -> None:
         if len(self._tokens) >= self._most:
             if not self._most:
                 return
             del self._tokens[next(iter(self._tokens))]
-        self._tokens[_digest(text)] = checked
+        self._tokens[shown.digest] = checked
 
 
 class SignedTokens:
@@ -91,17 +87,16 @@ class SignedTokens:
         self._now = now
         self._leeway = leeway
         self._remembered = Remembered(remembered, now)
+        #: The token that a caller shows, where it was found good lately and still is.
+        self.known = self._remembered.find
 
-    async def checked(self, text: str) -> Checked:
-        """The token in `text`. Raises InvalidToken, and AuthorizerFailure where the issuer's keys are not known."""
-        known = self._remembered.find(text)
-        if known is not None:
-            return known
-        token = read_token(text, self._algorithms)
+    async def checked(self, shown: Shown) -> Checked:
+        """The token `shown`, if it is good. Raises InvalidToken, and AuthorizerFailure without the issuer's keys."""
+        token = read_token(shown.text, self._algorithms)
         keys = self._keys_of(token.claims)
         key = await check_signature(token, keys, again=self._may_be_good(token.claims))
         checked = Checked(token.claims, self._check(token.claims) + self._leeway, key, keys)
-        self._remembered.put(text, checked)
+        self._remembered.put(shown, checked)
         return checked
 
     def _keys_of(self, claims: dict[str, Any]) -> IssuerKeys:
@@ -143,8 +138,3 @@ def refusal(noted: Authorization, error: GatewayError, said: str, challenge: str
     if challenge:
         error.challenge = challenge
     return error
-
-
-def _digest(text: str) -> bytes:
-    # Texts that are no token may become alike; none of them was ever put in.
-    return sha256(text.encode("ascii", "replace")).digest()

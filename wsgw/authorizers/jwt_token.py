@@ -11,7 +11,8 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from typing import Any, Final
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
 
 from wsgw.invocation import HttpInvocation, Invocation
 
@@ -38,6 +39,22 @@ class InvalidToken(Exception):
         self.description = description
         self.expired = expired
         super().__init__(description)
+
+
+class Shown(NamedTuple):
+    """What a caller shows as a token, without `Bearer`. `digest`: what it is known again by, b"" if it is too long."""
+
+    text: str
+    digest: bytes
+
+
+def shown(text: str) -> Shown | None:
+    """What a caller shows who has sent `text`; None for nothing."""
+    if not text:
+        return None
+    text = without_bearer(text)
+    # Texts that are no token may become alike; none of them was ever found good.
+    return Shown(text, b"" if len(text) > MOST_BYTES else sha256(text.encode("ascii", "replace")).digest())
 
 
 class Token:
@@ -76,8 +93,8 @@ def without_bearer(text: str) -> str:
     return text[len(_PREFIX) :].strip() if text[: len(_PREFIX)].lower() == _PREFIX else text.strip()
 
 
-def token_reader(source: str, form: str) -> Callable[[Invocation], str]:
-    """Reads the identity source of a token, "" where there is none. Raises ValueError for a source that is none.
+def token_reader(source: str, form: str) -> Callable[[Invocation], Shown | None]:
+    """Reads the identity source of a token. Raises ValueError for a source that is none.
 
     form: how this kind of API writes it: `$request`, `route.request` or `method.request`.
     """
@@ -87,14 +104,20 @@ def token_reader(source: str, form: str) -> Callable[[Invocation], str]:
         raise ValueError(f"identity source {source!r}: a token stands in {known}")
     name = match[2]
     if match[1] == "querystring":
-        return lambda invocation: _one([value for key, value in invocation.query if key == name])
+        return lambda invocation: shown(_one([value for key, value in invocation.query if key == name]))
     lower = name.lower()
     if form == "route.request":
-        return lambda invocation: _one([value for key, value in invocation.headers if key.lower() == lower])
+        return lambda invocation: shown(_one([value for key, value in invocation.headers if key.lower() == lower]))
+    made = f"token in {lower}"
 
-    def read(invocation: Invocation) -> str:
+    def read(invocation: Invocation) -> Shown | None:
         assert isinstance(invocation, HttpInvocation)
-        return _one(invocation.fields.all(lower))
+        fields = invocation.fields
+        # Made of header lines alone, so once for a caller that repeats itself; see HeaderFields.
+        if made not in fields.made:
+            fields.made[made] = shown(_one(fields.all(lower)))
+        found: Shown | None = fields.made[made]
+        return found
 
     return read
 

@@ -15,7 +15,7 @@ from wsgw.authorizers.results import MOST_RESULT
 from wsgw.authorizers.results_cache import Asked, Read, ResultsCache, Verdict, again
 from wsgw.caller import Authorization, Principal
 from wsgw.errors import AccessDenied, AuthorizerConfigurationError, GatewayError, Unauthorized
-from wsgw.invocation import Invocation
+from wsgw.invocation import HttpInvocation, Invocation
 
 #: Gives the event of an invocation whose identity sources have these values.
 MakeEvent = Callable[[Invocation, Sequence[str]], dict[str, Any]]
@@ -49,7 +49,19 @@ class LambdaVerifier:
     another definition has other keys. `now` gives epoch seconds. `denial` is what a caller is told of a plain no.
     """
 
-    __slots__ = ("_call", "_definition", "_denial", "_event", "_now", "_read", "_results", "_sources", "_ttl", "_valid")
+    __slots__ = (
+        "_call",
+        "_definition",
+        "_denial",
+        "_event",
+        "_made",
+        "_now",
+        "_read",
+        "_results",
+        "_sources",
+        "_ttl",
+        "_valid",
+    )
 
     def __init__(
         self,
@@ -75,19 +87,33 @@ class LambdaVerifier:
         self._ttl = ttl
         self._definition = definition
         self._denial = denial
+        #: Under this name header lines keep the key that they make; see HeaderFields.
+        self._made = f"authorizer result {definition.hex()}" if sources.of_headers and results is not None else ""
 
     async def verify(self, invocation: Invocation) -> Principal:
         """As Verifier says. The Principal of a kept result is the same object for all its invocations."""
+        results = self._results
+        if results is not None and self._made:
+            assert isinstance(invocation, HttpInvocation)
+            known = invocation.fields.made.get(self._made)
+            verdict = None if known is None else results.kept(known)
+            if verdict is not None:
+                return self._decided(verdict, invocation)
         values = self._sources.values(invocation)
         if self._valid is not None and not self._valid(values[0]):
             raise Unauthorized(detail="the token does not match identityValidationExpression")
-        results = self._results
         if results is None:
             return await self._asked(invocation, values)
         key = self._key(values)
+        if self._made:
+            assert isinstance(invocation, HttpInvocation)
+            invocation.fields.made[self._made] = key
         verdict = results.kept(key)
         if verdict is None:
             return await self._found(results, key, invocation, values)
+        return self._decided(verdict, invocation)
+
+    def _decided(self, verdict: Verdict, invocation: Invocation) -> Principal:
         noted = invocation.authorization = Authorization()
         if verdict.principal is None:
             raise self._refusal(noted)

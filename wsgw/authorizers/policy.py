@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from wsgw.authorizers.conditions import Test, condition
@@ -19,6 +20,10 @@ _VERSIONS: Final = (_VERSION_WITH_VARIABLES, "2008-10-17")
 _STATEMENT_MEMBERS: Final = frozenset(
     ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
 )
+
+
+#: What a request must pass, every one of them.
+Tests = tuple[Test, ...]
 
 
 class PolicyError(ValueError):
@@ -45,9 +50,12 @@ class Names(NamedTuple):
 
 
 class _Statement:
-    """One statement, ready. `resources` are tested as they are, `patterns` only once their variables have values."""
+    """One statement, ready. `resources` are tested as they are, `patterns` only once their variables have values.
 
-    __slots__ = ("actions", "conditions", "deny", "not_action", "not_resource", "patterns", "principals", "resources")
+    `tests`: what it says of the request beside its name, by Principal and Condition.
+    """
+
+    __slots__ = ("actions", "deny", "not_action", "not_resource", "patterns", "resources", "tests")
 
     def __init__(self, deny: bool) -> None:
         self.deny = deny
@@ -55,31 +63,27 @@ class _Statement:
         self.actions: list[Matcher] = []
         self.resources: list[Matcher] = []
         self.patterns: list[Pattern] = []
-        self.principals: Test | None = None
-        self.conditions: list[Test] = []
+        self.tests: Tests = ()
 
-    @property
-    def uses_context(self) -> bool:
-        return bool(self.patterns or self.conditions or self.principals)
+    def left(self, action: str, resource: str, names: Names | None) -> Tests | None:
+        """What a request must pass for the statement to apply to it; None where it applies to none of this name.
 
-    def applies(self, action: str, resource: str, context: Context, names: Names | None) -> bool:
-        """`action` is in lower case."""
+        `action` is in lower case.
+        """
         if any(test(action) for test in self.actions) is self.not_action:
-            return False
+            return None
         texts: Sequence[str] = (resource,)
         if names is not None:
             # What shuts out does so by any name: a deny, and what an allowance excepts.
             texts = names.every if self.deny is not self.not_resource else names.own
-        if not self._resource_applies(texts, context):
-            return False
-        if self.principals is not None and not self.principals(context):
-            return False
-        return all(test(context) for test in self.conditions)
+        if any(test(text) for text in texts for test in self.resources):
+            return None if self.not_resource else self.tests
+        if self.patterns:
+            return (partial(self._is_named, texts), *self.tests)
+        return self.tests if self.not_resource else None
 
-    def _resource_applies(self, texts: Sequence[str], context: Context) -> bool:
-        for resource in texts:
-            if any(test(resource) for test in self.resources):
-                return not self.not_resource
+    def _is_named(self, texts: Sequence[str], context: Context) -> bool:
+        """Whether it applies to `texts`, which are none of its `resources`, once variables have their values."""
         unknown = False
         for pattern in self.patterns:
             test = pattern.ready(context)
@@ -93,13 +97,61 @@ class _Statement:
 
 
 class Policy:
-    """A compiled policy document. `uses_context`: its decisions depend on more than action and resource."""
+    """A compiled policy document. `has_variables`: in names of resources."""
 
-    __slots__ = ("statements", "uses_context")
+    __slots__ = ("has_variables", "statements")
 
     def __init__(self, statements: Sequence[_Statement]) -> None:
         self.statements = tuple(statements)
-        self.uses_context = any(statement.uses_context for statement in statements)
+        self.has_variables = any(statement.patterns for statement in statements)
+
+
+class Outlook(NamedTuple):
+    """What policies say about one action on one resource before anything is known of the request.
+
+    `decision`, unless a request passes all tests of one of `denies`, or of `allows`. Where there are none of either it
+    is the same for every request.
+    """
+
+    decision: Decision
+    denies: tuple[Tests, ...] = ()
+    allows: tuple[Tests, ...] = ()
+
+    def decide(self, context: Context) -> Decision:
+        """What they say about a request of which `context` is known."""
+        for tests in self.denies:
+            if _passes(tests, context):
+                return Decision.EXPLICIT_DENY
+        for tests in self.allows:
+            if _passes(tests, context):
+                return Decision.ALLOW
+        return self.decision
+
+
+def _passes(tests: Tests, context: Context) -> bool:
+    # A generator would cost as much as a test does.
+    for test in tests:  # noqa: SIM110
+        if not test(context):
+            return False
+    return True
+
+
+def outlook(policies: Sequence[Policy], action: str, resource: str, names: Names | None = None) -> Outlook:
+    """What `policies` together say about `action` on `resource`. names: of a resource that has more than the one."""
+    action = action.lower()
+    decision = Decision.IMPLICIT_DENY
+    denies: list[Tests] = []
+    allows: list[Tests] = []
+    for policy in policies:
+        for statement in policy.statements:
+            tests = statement.left(action, resource, names)
+            if tests:
+                (denies if statement.deny else allows).append(tests)
+            elif tests is not None:
+                if statement.deny:
+                    return Outlook(Decision.EXPLICIT_DENY)
+                decision = Decision.ALLOW
+    return Outlook(decision, tuple(denies), () if decision is Decision.ALLOW else tuple(allows))
 
 
 def evaluate(
@@ -114,18 +166,8 @@ def evaluate(
     context: condition keys (`aws:SourceIp`, …; their case is ignored) with their value or values. Principal elements
     are compared with `aws:PrincipalArn` and its account. names: of a resource that has more than the one.
     """
-    facts = context if isinstance(context, Context) else Context(context)
-    action = action.lower()
-    decision = Decision.IMPLICIT_DENY
-    for policy in policies:
-        for statement in policy.statements:
-            if decision is Decision.ALLOW and not statement.deny:
-                continue
-            if statement.applies(action, resource, facts, names):
-                if statement.deny:
-                    return Decision.EXPLICIT_DENY
-                decision = Decision.ALLOW
-    return decision
+    found = outlook(policies, action, resource, names)
+    return found.decide(context if isinstance(context, Context) else Context(context))
 
 
 def compile_policy(document: Mapping[str, Any]) -> Policy:
@@ -181,8 +223,7 @@ class _Compiler:
                 statement.resources.append(pattern.fixed)
             else:
                 statement.patterns.append(pattern)
-        statement.principals = self._principals(member)
-        statement.conditions = self._conditions(member.get("Condition", {}))
+        statement.tests = (*self._principals(member), *self._conditions(member.get("Condition", {})))
         return statement
 
     def _fault(self, place: str, text: str) -> None:
@@ -210,12 +251,13 @@ class _Compiler:
             return []
         return values
 
-    def _principals(self, member: Mapping[str, Any]) -> Test | None:
+    def _principals(self, member: Mapping[str, Any]) -> Tests:
+        """Whether it is one of whom it means: one test, or none where that makes no difference."""
         if "Principal" in member and "NotPrincipal" in member:
             self._fault("Principal", "expected either Principal or NotPrincipal")
         name = "NotPrincipal" if "NotPrincipal" in member else "Principal"
         if name not in member:
-            return None
+            return ()
         value = member[name]
         tests: list[Test] = []
         if value == "*":
@@ -233,8 +275,8 @@ class _Compiler:
         negated = name == "NotPrincipal"
         if anybody in tests and not negated:
             # Who it is makes no difference: the decision may be made once.
-            return None
-        return lambda context: any(test(context) for test in tests) is not negated
+            return ()
+        return (lambda context: any(test(context) for test in tests) is not negated,)
 
     def _conditions(self, block: Any) -> list[Test]:
         tests: list[Test] = []

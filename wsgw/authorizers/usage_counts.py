@@ -63,8 +63,7 @@ class UsageCounts:
         now = self._now()
         period = self._period(quota.period, now)
         counter = counter_of(plan, key_id)
-        asked = self._exhausted.get((counter, period.name))
-        if asked is not None and now < asked:
+        if self._exhausted and now < self._exhausted.get((counter, period.name), 0.0):
             return False
         used = await self._quota.add(counter, period.name, 1, period.ends + _AFTER)
         if used == 1 and quota.offset:

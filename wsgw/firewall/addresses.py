@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, NamedTuple
 
@@ -29,6 +30,10 @@ def address_of(text: str) -> Address | None:
     if packed.startswith(_MAPPED):
         return Address(4, int.from_bytes(packed[12:]))
     return Address(6, int.from_bytes(packed))
+
+
+#: The same, remembered: for callers' own addresses, which come back. What headers say is as long as its sender likes.
+source_address: Final = lru_cache(maxsize=4096)(address_of)
 
 
 class AddressSet:

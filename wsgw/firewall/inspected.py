@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote_plus
 
-from wsgw.firewall.addresses import Address, address_of
+from wsgw.firewall.addresses import Address, source_address
 from wsgw.invocation import HttpInvocation, Invocation
 
 Pairs = list[tuple[bytes, bytes]]
@@ -27,7 +27,6 @@ class Inspected:
     """
 
     __slots__ = (
-        "_address",
         "_arguments",
         "_cookies",
         "body",
@@ -48,16 +47,13 @@ class Inspected:
             target = "" if invocation.received is None else invocation.received.target
             self.method = "GET"
             self.path, _, self.query = target.partition("?")
-        self._address: Address | bool | None = False
         self._arguments: list[tuple[str, bytes]] | None = None
         self._cookies: Pairs | None = None
 
     @property
     def address(self) -> Address | None:
         """Where it came from; None for what is no address, as of a Unix socket."""
-        if self._address is False:
-            self._address = address_of(self.invocation.caller.source_ip)
-        return self._address  # type: ignore[return-value]
+        return source_address(self.invocation.caller.source_ip)
 
     @property
     def lines(self) -> list[tuple[str, str]]:

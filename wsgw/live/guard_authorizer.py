@@ -29,14 +29,15 @@ _MAKERS: Final[dict[AuthorizerType, MakeVerifier]] = {
 
 
 def authorizer_steps(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
-    """What finds out who is calling `route`: nothing, or one step. Raises ValueError."""
+    """What finds out who is calling `route`, nobody of whom it was revoked: nothing, or one step. Raises ValueError."""
     kind = route.authorization_type
     if kind == "NONE":
         return []
     if kind == "AWS_IAM":
-        return [authorize(iam_verifier(api, stage, route, parts))]
+        return [authorize(iam_verifier(api, stage, route, parts), parts.access.revoked)]
     authorizer = api.authorizers.get(route.authorizer or "")
     if authorizer is None or authorizer.type not in AUTHORIZATION[api.protocol].get(kind, ()):
         # What is wrong with it, guards() has found out; here it is just not let pass.
         raise ValueError(f"authorizationType {kind}: there is no authorizer of this type to ask")
-    return [authorize(_MAKERS[authorizer.type](api, stage, route, authorizer, parts))]
+    verifier = _MAKERS[authorizer.type](api, stage, route, authorizer, parts)
+    return [authorize(verifier, parts.access.revoked)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 from wsgw.authorizers.arns import literal, method_arn, route_arn
-from wsgw.authorizers.facts import Facts, VpcSources, facts_of
+from wsgw.authorizers.facts import InvocationFacts, VpcSources
 from wsgw.authorizers.grants import Grants
 from wsgw.authorizers.policy import PolicyError
 from wsgw.authorizers.resource_policy import resource_policy
@@ -61,13 +61,9 @@ def permit_steps(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Ste
 
 def request_facts(parts: Parts) -> FactsOf:
     """Gives what policies may ask about an invocation."""
-    settings, now = parts.settings, parts.access.now
+    region, clock = parts.settings.region, parts.access.now
     vpcs = vpc_sources(parts)
-
-    def facts(invocation: Invocation) -> Facts:
-        return facts_of(invocation, now=now(), region=settings.region, vpcs=vpcs)
-
-    return facts
+    return lambda invocation: InvocationFacts(invocation, clock, region, vpcs)
 
 
 def vpc_sources(parts: Parts) -> VpcSources:
@@ -106,6 +102,6 @@ def _arn_of_requests(api: Api, stage: Stage, parts: Parts) -> ArnOf:
 
     def arn(invocation: Invocation) -> str:
         request = cast(HttpInvocation, invocation)
-        return f"{prefix}{literal(request.method)}{literal(request.rest)}"
+        return prefix + literal(request.method + request.rest)
 
     return arn

@@ -13,16 +13,13 @@ from wsgw.live.guard_policy import permit_steps
 from wsgw.live.parts import Parts
 from wsgw.live.route_steps import live_route
 from wsgw.live.route_table import LiveRoute, LiveSocketStage
-from wsgw.pipeline.credentials import hide_token, refuse_revoked, without_ticket
+from wsgw.pipeline.credentials import hide_token, without_ticket
 from wsgw.pipeline.run import Step
 
 
 def known_callers(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
     """Who is calling and whether they may, of any route: nobody of whom it was revoked. Raises ValueError."""
-    steps = authorizer_steps(api, stage, route, parts)
-    if steps:
-        steps.append(refuse_revoked(parts.access.revoked))
-    steps += permit_steps(api, stage, route, parts)
+    steps = [*authorizer_steps(api, stage, route, parts), *permit_steps(api, stage, route, parts)]
     if api.protocol != "WEBSOCKET" or route.key != "$connect":
         return steps
     places = stage.tokens
@@ -68,8 +65,7 @@ def _reauthorization(api: Api, stage: Stage, connect: Route, parts: Parts) -> Re
     """Raises DefinitionError as `$connect` does. That there is one place for another token, check_tokens has found."""
 
     def steps_for(api: Api, stage: Stage, route: Route, parts: Parts) -> tuple[Step, ...]:
-        steps = authorizer_steps(api, stage, route, parts)
-        return (*steps, refuse_revoked(parts.access.revoked), *permit_steps(api, stage, route, parts))
+        return (*authorizer_steps(api, stage, route, parts), *permit_steps(api, stage, route, parts))
 
     route = live_route(api, stage, connect, parts, steps_for)
     ((place, name),) = token_places(api.authorizers[connect.authorizer or ""])

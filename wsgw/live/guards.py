@@ -41,12 +41,13 @@ def guards(api: Api, stage: Stage, route: Route, parts: Parts) -> list[Step]:
         # Of HTTP APIs the service does not say which comes first. A bucket is cheaper than an authorizer.
         steps = throttled(parts, [*early, *limits])
         return [*steps, *known_callers(api, stage, route, parts), *throttled(parts, late)]
-    steps = throttled(parts, early)
-    if api.protocol == "REST":
-        steps += policy_steps(api, stage, route, parts)
+    steps = policy_steps(api, stage, route, parts) if api.protocol == "REST" else []
     steps += known_callers(api, stage, route, parts)
     steps += key_steps(api, stage, route, parts)
-    return [*steps, *throttled(parts, [*late, *limits])]
+    if not steps:
+        # Nothing stands between them: all buckets in one step, of Redis in one round trip.
+        return throttled(parts, [*early, *late, *limits])
+    return [*throttled(parts, early), *steps, *throttled(parts, [*late, *limits])]
 
 
 def _refuse_unenforceable(api: Api, route: Route) -> None:

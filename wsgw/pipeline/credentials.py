@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wsgw.authorizers.revoked import Revoked
 from wsgw.caller import Caller
 from wsgw.errors import GatewayError, InvalidApiKey, Unauthorized, UnrecognizedClient
 from wsgw.invocation import Invocation
@@ -30,16 +29,6 @@ def without_ticket(steps: Sequence[Step]) -> Step:
             return
         for one in steps:
             await one(invocation)
-
-    return step
-
-
-def refuse_revoked(revoked: Revoked) -> Step:
-    """Refuse a principal, or an access key, that was revoked. Raises what a wrong credential of its kind does."""
-
-    async def step(invocation: Invocation) -> None:
-        if name := revoked.of(invocation.caller):
-            raise refusal(invocation.caller, name)
 
     return step
 

@@ -41,18 +41,23 @@ def meter(access: Access, source: KeySource, where: Where, route_key: str) -> St
         if revoked.until and revoked.has(f"apiKey/{held.key.id}"):
             raise InvalidApiKey(detail="apiKey_revoked")
         invocation.caller.api_key = held.key
+        key_id, plan, quota = held.key.id, allowance.plan, allowance.quota
+        wanted = _buckets(allowance, key_id, where, route_key)
         try:
-            await _limits(access, allowance, held.key.id, where, route_key)
+            if wanted and await access.buckets.take_each(wanted) < len(wanted):
+                raise Throttled(detail=f"usage_plan_throttle plan={plan} key={key_id}")
+            if quota is not None and not await access.usage.spend(key_id, plan, quota):
+                raise QuotaExceeded(detail=f"usage_plan_quota plan={plan} key={key_id}")
         except StoreUnavailable as error:
             # Fail open, as the service does: it serves, and says so.
             unavailable.say(invocation, error)
-        access.usage.count(held.key.id, allowance)
+        access.usage.count(key_id, allowance)
 
     return step
 
 
-async def _limits(access: Access, allowance: Allowance, key_id: str, where: Where, route_key: str) -> None:
-    """Raises Throttled, QuotaExceeded and StoreUnavailable."""
+def _buckets(allowance: Allowance, key_id: str, where: Where, route_key: str) -> list[tuple[str, ThrottleSettings]]:
+    """What the key must find a token in, in order."""
     of_key = f"plan/{allowance.plan}/{key_id}"
     wanted: list[tuple[str, ThrottleSettings]] = []
     if allowance.methods and (limit := allowance.methods.get(route_key)) is not None:
@@ -60,10 +65,7 @@ async def _limits(access: Access, allowance: Allowance, key_id: str, where: Wher
         wanted.append((f"{of_key}/{api_id}/{stage}/{route_key}", limit))
     if allowance.throttle is not None:
         wanted.append((of_key, allowance.throttle))
-    if wanted and await access.buckets.take_each(wanted) < len(wanted):
-        raise Throttled(detail=f"usage_plan_throttle plan={allowance.plan} key={key_id}")
-    if allowance.quota is not None and not await access.usage.spend(key_id, allowance.plan, allowance.quota):
-        raise QuotaExceeded(detail=f"usage_plan_quota plan={allowance.plan} key={key_id}")
+    return wanted
 
 
 def _why_not(value: str | None, held: HeldKey | None) -> str:

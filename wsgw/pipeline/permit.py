@@ -12,7 +12,8 @@ from typing import Final, Literal
 from urllib.parse import unquote
 
 from wsgw.authorizers.arns import INVOKE
-from wsgw.authorizers.facts import Facts, IamPrincipal
+from wsgw.authorizers.facts import IamPrincipal
+from wsgw.authorizers.patterns import Context
 from wsgw.authorizers.policy import Decision, Names
 from wsgw.caller import Grants, Principal
 from wsgw.errors import AccessDenied, UriTooLong
@@ -22,7 +23,7 @@ from wsgw.pipeline.run import Step
 #: Which kind of policy a decision is of, as refusals name it.
 Basis = Literal["identity", "resource"]
 ArnOf = Callable[[Invocation], str]
-FactsOf = Callable[[Invocation], Facts]
+FactsOf = Callable[[Invocation], Context]
 #: What a refusal tells the caller: who calls, what for (an ARN), what was decided, on which basis.
 Wording = Callable[[Principal | None, str, Decision, Basis], str | None]
 
@@ -46,13 +47,13 @@ class Place:
 
     def decide(self, policies: Grants, invocation: Invocation, arn: str) -> Decision:
         """What `policies` say about this invocation."""
-        # A path that can be written, or read, in another way is not a way around what denies it.
-        ambiguous = "%" in arn or ";" in arn or "//" in arn or arn[-1] == "/"
-        names = self._names(arn) if ambiguous else None
-        decision: Decision = policies.decide(INVOKE, arn, lambda: self.facts(invocation), names)
+        decision: Decision = policies.decide(INVOKE, arn, lambda: self.facts(invocation), self._names)
         return decision
 
-    def _names(self, arn: str) -> Names:
+    def _names(self, arn: str) -> Names | None:
+        # A path that can be written, or read, in another way is not a way around what denies it.
+        if "%" not in arn and ";" not in arn and "//" not in arn and arn[-1] != "/":
+            return None
         # `{proxy+}` hands on a path without the slashes at its end, of every kind of API.
         both = (arn, _trimmed(arn))
         decoded = tuple(map(unquote, both))

@@ -76,20 +76,16 @@ def throttle_each(buckets: Throttle, levels: Sequence[Level]) -> Step:
             if known is not None:
                 names.append(name)
                 wanted.append((known, limit))
-        refused = await _first_refusal(buckets, wanted)
+        try:
+            refused = await buckets.take_each(wanted)
+        except StoreUnavailable:
+            # Fail open, as `allowed` does.
+            count("throttle_unavailable")
+            return
         if refused < len(names):
             raise Throttled(detail=names[refused])
 
     return step
-
-
-async def _first_refusal(buckets: Throttle, wanted: Sequence[tuple[str, ThrottleSettings]]) -> int:
-    """The index of the bucket that refuses; how many there are where none does, or their store is away."""
-    try:
-        return await buckets.take_each(wanted)
-    except StoreUnavailable:
-        count("throttle_unavailable")
-        return len(wanted)
 
 
 def throttle_connection(limit: ThrottleSettings, ticks: Callable[[], float]) -> Step:

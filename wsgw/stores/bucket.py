@@ -16,12 +16,14 @@ class Bucket:
 
     def take(self, limit: ThrottleSettings, now: float) -> bool:
         """Take one token; False if there is none left."""
-        burst = limit.burst_limit
-        tokens = min(burst, self.tokens + (now - self.as_of) * limit.rate_limit)
+        burst, rate = limit.burst_limit, limit.rate_limit
+        tokens = self.tokens + (now - self.as_of) * rate
+        if tokens > burst:
+            tokens = burst
         allowed = tokens >= 1
         if allowed:
             tokens -= 1
         self.tokens = tokens
         self.as_of = now
-        self.full_at = now + (burst - tokens) / limit.rate_limit if limit.rate_limit > 0 else float("inf")
+        self.full_at = now + (burst - tokens) / rate if rate > 0 else float("inf")
         return allowed

@@ -27,14 +27,17 @@ class MemoryThrottle:
         return self.take_now(key, limit)
 
     async def take_each(self, wanted: Sequence[tuple[str, ThrottleSettings]]) -> int:
+        now = self._now()
         for index, (key, limit) in enumerate(wanted):
-            if not self.take_now(key, limit):
+            if not self._take(key, limit, now):
                 return index
         return len(wanted)
 
     def take_now(self, key: str, limit: ThrottleSettings) -> bool:
         """`take` for a caller that cannot wait: memory needs no waiting."""
-        now = self._now()
+        return self._take(key, limit, self._now())
+
+    def _take(self, key: str, limit: ThrottleSettings, now: float) -> bool:
         bucket = self._buckets.pop(key, None)
         if bucket is None:
             if len(self._buckets) >= self._most:
