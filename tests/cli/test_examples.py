@@ -88,11 +88,15 @@ SHOWN = [
 def test_each_definition_that_the_documentation_shows_is_without_findings(shown: str, tmp_path: Path):
     file = tmp_path / "wsgw.yaml"
     file.write_text(shown)
+    # The function that one of them names.
+    (tmp_path / "auth.py").write_text("async def verify(event, context): ...")
     result = CliRunner().invoke(check, [str(file)])
     *findings, summary = result.output.splitlines()
     assert (result.exit_code, "0 errors" in summary) == (0, True), result.output
-    # What is shown of routes and their keys is without the plan that gives somebody one.
-    assert ["no usage plan has keys" in finding for finding in findings] == [True] * ("apiKeyRequired" in shown)
+    # What is shown of routes is without those who may call them: without access keys, and plans that have API keys.
+    wanted = {"authorizationType: AWS_IAM": "there is no access key", "apiKeyRequired: true": "no usage plan has keys"}
+    for finding, words in zip(findings, [words for key, words in wanted.items() if key in shown], strict=True):
+        assert words in finding
 
 
 # ---- hello

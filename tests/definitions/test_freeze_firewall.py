@@ -247,6 +247,20 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (acl({"Name": "it", "Statement": A}), "Rules[0].Action", "missing"),
     (acl(rule("it", A, "Captcha")), "Rules[0].Action.Captcha", "no action that is known"),
     (acl(rule("it", A, {"Allow": {"CustomRequestHandling": {}}})), "Rules[0].Action.Allow.Cust", "no such"),
+    (acl(rule("it", A, {"Allow": False})), "Rules[0].Action.Allow", "an object is expected"),
+    (acl(rule("it", A, {"Block": ""})), "Rules[0].Action.Block", "an object is expected"),
+    (
+        acl(
+            {
+                "Name": "it",
+                "Statement": {"RuleGroupReferenceStatement": {"ARN": "g"}},
+                "OverrideAction": {"Count": {"CustomRequestHandling": {}}},
+            },
+            RuleGroups={"g": [rule("r", A)]},
+        ),
+        "Rules[0].OverrideAction.Count.CustomRequestHandling",
+        "no such member",
+    ),
     (acl(rule("it", A), rule("it", A)), "Rules[1]", "another rule"),
     (acl(rule("it", A, OverrideAction={"None": {}})), "Rules[0].OverrideAction", "no such member"),
     (acl(rule("it", A, RuleLabels=[{"Name": "a b"}])), "Rules[0].RuleLabels[0]", "no name that a label"),
@@ -256,6 +270,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (acl(IpSets=[]), "IpSets", "an object of names"),
     (acl(IpSets={"a": ["x"]}), "IpSets.a.Addresses[0]", "no network"),
     (acl(RegexPatternSets={"a": []}), "RegexPatternSets.a", "matches nothing"),
+    (acl(RegexPatternSets={"a": [{"RegexString": "b", "Not": 1}]}), "RegularExpressionList[0].Not", "no such member"),
     (acl(BodyBytes=70_000), "BodyBytes", "a whole number from 1 to 65536"),
     (acl(CustomResponseBodies={"a": {"ContentType": "X", "Content": "y"}}), "CustomResponseBodies.a.C", "none of"),
     (acl(RuleGroups={"g": [rule("r", {"RuleGroupReferenceStatement": {"ARN": "g"}})]}),

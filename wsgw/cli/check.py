@@ -5,21 +5,36 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+
+from wsgw.cli.options import settings_from, with_some_settings
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--stage", default="prod", help="Stage of an API that names none  [default: prod]")
-def check(files: tuple[Path, ...], stage: str) -> None:
+@with_some_settings("stage", "geo_database")
+def check(files: tuple[Path, ...], **options: Any) -> None:
     """Say what is wrong with definition FILES: every finding with its file, line, path and remedy.
+
+    What they need is looked for where `wsgw serve` looks: Python functions (none is imported) and files of keys beside
+    the first of FILES, the file of countries where settings name it. What is stored is not looked at.
 
     Exit code 1 if any of them is an error; a warning can be served.
     """
     from wsgw.cli.definition_files import read_definitions
+    from wsgw.formats.openapi import pseudo_parameters_of
+    from wsgw.live.prove_beside import Surroundings
 
-    definitions = read_definitions(files, os.environ, stage=stage)
+    settings = settings_from(options).settings
+    definitions = read_definitions(
+        files,
+        os.environ,
+        stage=settings.stage,
+        pseudo_parameters=pseudo_parameters_of(settings.region, settings.account_id),
+        around=Surroundings(files[0].parent, settings.geo_database, settings.jwt_algorithms),
+    )
     for finding in definitions.findings:
         click.echo(str(finding))
     errors = sum(finding.severity == "error" for finding in definitions.findings)

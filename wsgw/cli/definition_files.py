@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -15,7 +16,7 @@ from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api, DomainName
 from wsgw.definitions.check import check
 from wsgw.definitions.check_domain import check_domains
-from wsgw.definitions.check_guard import check_keys_wanted
+from wsgw.definitions.check_guard import check_keys_wanted, check_signers
 from wsgw.definitions.check_unserved import unserved
 from wsgw.definitions.check_usage import check_usage
 from wsgw.definitions.finding import Finding, error, warning
@@ -27,6 +28,9 @@ from wsgw.formats.parse import Parsed, merged, parse
 from wsgw.formats.yaml import MOST_BYTES
 from wsgw.live.prove import prove
 from wsgw.live.stages import UNNAMED_STAGE
+
+if TYPE_CHECKING:
+    from wsgw.live.prove_beside import Surroundings
 
 _DOMAIN_FILES = {"certificate": "certificate", "certificate_key": "certificateKey", "truststore": "truststore"}
 
@@ -49,6 +53,7 @@ class Beside(NamedTuple):
     apis: Sequence[Api] = ()
     api_keys: Sequence[ApiKey] = ()
     usage_plans: Sequence[UsagePlan] = ()
+    access_keys: Sequence[AccessKey] = ()
 
 
 _NOTHING = Beside()
@@ -61,13 +66,15 @@ def read_definitions(
     stage: str = DEFAULT_STAGE,
     stored: Parsed | None = None,
     pseudo_parameters: Mapping[str, str] = PSEUDO_PARAMETERS,
+    around: Surroundings | None = None,
 ) -> Definitions:
     """What the files at `paths` define, checked as a whole; whatever is wrong is a finding, nothing is raised.
 
     `env` answers for `${NAME}` in secrets; `stage` is the stage of an API that names none; `stored` is served too;
-    `pseudo_parameters` answer for `${AWS::…}`.
+    `pseudo_parameters` answer for `${AWS::…}`; `around` is as `checked` has it.
     """
-    return checked(read_files(paths, env, stored=stored, pseudo_parameters=pseudo_parameters), paths, stage=stage)
+    parsed = read_files(paths, env, stored=stored, pseudo_parameters=pseudo_parameters)
+    return checked(parsed, paths, stage=stage, around=around)
 
 
 def read_files(
@@ -84,11 +91,19 @@ def read_files(
 
 
 def checked(
-    parsed: Parsed, paths: Sequence[Path] = (), *, stage: str = DEFAULT_STAGE, beside: Beside = _NOTHING
+    parsed: Parsed,
+    paths: Sequence[Path] = (),
+    *,
+    stage: str = DEFAULT_STAGE,
+    beside: Beside = _NOTHING,
+    around: Surroundings | None = None,
+    now: Callable[[], float] = time.time,
 ) -> Definitions:
     """`parsed` frozen, and everything that is wrong with it, in the order of the files at `paths`.
 
-    beside: what domain names and usage plans may lead to, too
+    beside: what domain names and usage plans may lead to, too, and who may sign
+    around: where it is to be served: what it needs there is looked for, as a deployment does itself
+    now: epoch seconds
     """
     apis: list[Api] = []
     findings = list(parsed.findings)
@@ -98,11 +113,18 @@ def checked(
             api = freeze(document, stage)
             apis.append(api)
             faults = check(api) + prove(api) + unserved(document)
+            if around is not None:
+                from wsgw.live.prove_beside import prove_beside
+
+                faults += prove_beside(api, around)
         findings += [parsed.placed(fault) for fault in faults]
     findings += [parsed.placed(fault) for fault in check_domains(parsed.domain_names, apis, beside.apis)]
     findings += [parsed.placed(fault) for domain in parsed.domain_names for fault in _files(domain)]
     findings += [parsed.placed(fault) for key in parsed.access_keys for fault in _policies(key)]
     findings += [parsed.placed(fault) for fault in _usage(parsed, apis, beside)]
+    findings += [parsed.placed(fault) for key in parsed.access_keys for fault in _expired(key, now())]
+    if not any(_in_force(key, now()) for key in (*parsed.access_keys, *beside.access_keys)):
+        findings += [parsed.placed(fault) for fault in check_signers(apis)]
     plans = [*parsed.usage_plans, *beside.usage_plans]
     findings += [parsed.placed(fault) for fault in check_keys_wanted(apis, plans)]
     files = {str(path): number for number, path in enumerate(paths)}
@@ -168,6 +190,16 @@ def _policies(key: AccessKey) -> Iterator[Finding]:
             # A policy that was written for other services too names their actions.
             if "execute-api:" in message:
                 yield warning(path, message, remedy)
+
+
+def _in_force(key: AccessKey, now: float) -> bool:
+    return key.expires is None or now < key.expires
+
+
+def _expired(key: AccessKey, now: float) -> Iterator[Finding]:
+    if not _in_force(key, now):
+        path = ("accessKeys", key.access_key_id, "expires")
+        yield warning(path, "the key has expired: what it signs is refused", "renew it, or remove it")
 
 
 def is_table(file: Path) -> bool:

@@ -151,11 +151,12 @@ async def _beside(settings: Settings, parsed: Parsed, delete: tuple[str, ...]) -
     gone_keys = {*delete, *(key.id for key in parsed.api_keys)}
     gone_plans = {*delete, *(plan.id for plan in parsed.usage_plans)}
     keys = [key for key in stored.api_keys if key.id not in gone_keys]
+    signers = [key for key in stored.access_keys if key.access_key_id not in gone]
     plans = [plan for plan in stored.usage_plans if plan.id not in gone_plans]
     if not (parsed.domain_names or parsed.usage_plans or plans):
-        return Beside((), keys, plans)
+        return Beside((), keys, plans, signers)
     apis = [freeze(one) for one in stored.documents if api_id_of(one) not in gone and not broken(one)]
-    return Beside(apis, keys, plans)
+    return Beside(apis, keys, plans, signers)
 
 
 def _refused(findings: Sequence[Finding], how: How) -> bool:

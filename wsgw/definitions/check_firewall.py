@@ -1,6 +1,7 @@
 """What is wrong with a stage's web ACL.
 
-Whether its patterns compile is proved in `live/prove.py`; whether files and libraries are there is seen when deployed.
+Whether its patterns compile is proved in `live/prove.py`, whether the file of countries is there in
+`live/prove_beside.py`; libraries are loaded when it is deployed.
 """
 
 from __future__ import annotations

@@ -116,6 +116,17 @@ def check_keys_wanted(apis: Iterable[Api], plans: Iterable[UsagePlan]) -> Iterat
                 yield warning(("apis", api.id, "routes", str(wanting), "apiKeyRequired"), message, remedy)
 
 
+def check_signers(apis: Iterable[Api]) -> Iterator[Finding]:
+    """Routes of `apis` that want signatures, where there is no access key that could sign."""
+    for api in apis:
+        for key, route in api.routes.items():
+            if route.authorization_type == "AWS_IAM":
+                message = "there is no access key in force to sign requests with: nobody can call this"
+                remedy = "add one under accessKeys, here or in what is served beside it: another file, what is stored"
+                yield warning(("apis", api.id, "routes", key, "authorizationType"), message, remedy)
+                break
+
+
 def check_policy(path: Path, api: Api) -> Iterator[Finding]:
     """The resource policy, and whether a PRIVATE API has one; its statements are proved later."""
     if api.policy is None:

@@ -42,7 +42,7 @@ def action_of(members: Members, name: str, bodies: Bodies) -> tuple[Action, Cust
     kind, inner, place = Members(value, at).one("action")
     if kind not in _ACTIONS:
         raise Unreadable(place, "no action that is known here", "write Allow, Block or Count")
-    options = Members(inner or {}, place)
+    options = _options(inner, place)
     response = _response(options, bodies) if kind == "block" else None
     options.done()
     return _ACTIONS[kind], response
@@ -53,9 +53,10 @@ def override_of(members: Members) -> Action:
     value, at = members.take("OverrideAction", "None")
     if isinstance(value, str):
         value = {value: {}}
-    kind, _, place = Members(value, at).one("action")
+    kind, inner, place = Members(value, at).one("action")
     if kind not in ("none", "count"):
         raise Unreadable(place, "no action that a rule group can be given", "write None or Count")
+    _options(inner, place).done()
     return "COUNT" if kind == "count" else "BLOCK"
 
 
@@ -68,6 +69,11 @@ def default_action_of(members: Members, bodies: Bodies) -> tuple[Literal["ALLOW"
     if action == "COUNT":
         raise Unreadable(at, "a web ACL allows or blocks in the end", "write Allow or Block")
     return action, response
+
+
+def _options(value: Any, at: Path) -> Members:
+    """What stands under an action's name; an empty line of YAML is no value at all."""
+    return Members({} if value is None else value, at)
 
 
 def _response(options: Members, bodies: Bodies) -> CustomResponse | None:

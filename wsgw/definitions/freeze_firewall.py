@@ -127,7 +127,12 @@ def _patterns(value: Any, at: Path) -> tuple[str, ...]:
     members = Members(value, at)
     found = []
     for one, place in members.array("RegularExpressionList"):
-        found.append(one if isinstance(one, str) else Members(one, place).text("RegexString"))
+        if isinstance(one, str):
+            found.append(one)
+            continue
+        inner = Members(one, place)
+        found.append(inner.text("RegexString"))
+        inner.done()
     members.ignore("Name", *_WITHOUT_EFFECT)
     members.done()
     if not found:

@@ -183,15 +183,20 @@ def _fault(path: tuple[str | int, ...], message: str, remedy: str) -> str:
     return f"{text} ({remedy})" if remedy else text
 
 
-def proved(acl: WebAcl, api_id: str, stage: str) -> None:
-    """Raises ValueError for what can be told of `acl` on any machine, with files and libraries or without."""
+def proved(
+    acl: WebAcl, api_id: str, stage: str, countries: Callable[[], Countries] = lambda: lambda address: ""
+) -> None:
+    """Raises ValueError for what can be told of `acl` on any machine, with files and libraries or without.
+
+    countries: asked where a rule tells countries apart
+    """
     place = Place(
         api_id,
         stage,
         region="",
         account_id="",
         firewalls=Firewalls(lambda: 0.0),
-        countries=lambda: lambda address: "",
+        countries=countries,
         detector=lambda kind: lambda texts: False,
     )
     if not acl.problems:

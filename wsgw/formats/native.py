@@ -24,7 +24,7 @@ from wsgw.formats.native_access import epoch_seconds
 from wsgw.formats.native_http import http_document
 from wsgw.formats.native_remainder import remainder
 from wsgw.formats.native_rest import rest_document
-from wsgw.formats.native_schema import AnyApiEntry, DomainNameEntry, KeyEntry, native_schema
+from wsgw.formats.native_schema import AnyApiEntry, DomainNameEntry, KeyEntry, shape
 from wsgw.formats.native_schema_http import HttpApiEntry
 from wsgw.formats.native_schema_rest import RestApiEntry
 from wsgw.formats.native_schema_usage import ApiKeyEntry, UsagePlanEntry
@@ -38,7 +38,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 @cache
 def _shape() -> ShapeCheck:
-    return ShapeCheck(native_schema())
+    return ShapeCheck(shape())
 
 
 class Native(NamedTuple):

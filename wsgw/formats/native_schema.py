@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, field
 
+from wsgw.formats.native_schema_firewall import web_acl_definitions
 from wsgw.formats.native_schema_http import HttpApiEntry
 from wsgw.formats.native_schema_parts import Entry, Maybe
 from wsgw.formats.native_schema_rest import RestApiEntry
@@ -80,7 +81,16 @@ class NativeFile(Entry, frozen=True, kw_only=True):
     )
 
 
-def native_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a native definition file, as docs/wsgw.schema.json has it."""
+def shape() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) that a native definition file is held to. What web ACLs say is read later."""
     schema = msgspec.json.schema(NativeFile)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def native_schema() -> dict[str, Any]:
+    """`shape` for editors, as docs/wsgw.schema.json has it: with what stands in a web ACL."""
+    schema = shape()
+    definitions = {**schema["$defs"], **web_acl_definitions()}
+    for stage in ("StageEntry", "HttpStageEntry", "RestStageEntry"):
+        definitions[stage]["properties"]["webAcl"]["$ref"] = "#/$defs/WebAclEntry"
+    return {**schema, "$defs": definitions}

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from wsgw.errors import DefinitionError, FunctionError, GatewayError, IntegrationTimeout
+from wsgw.integrations import handler_words as words
 from wsgw.integrations.handler_context import BlockingConnections, Connections, Context, Handler, HandlerConnections
 from wsgw.integrations.proxy_result import Answer, proxy_reply
 from wsgw.invocation import IntegrationRequest, Reply
@@ -132,11 +133,10 @@ def load_handler(spec: str, base: Path) -> Handler:
     handler: Any = module
     for part in parts:
         if not hasattr(handler, part):
-            raise _unusable(spec, f"{module.__file__} has no {path}: define `async def {path}(event, context)`")
+            raise _unusable(spec, words.no_function(_file_of(module), path))
         handler = getattr(handler, part)
     if not callable(handler) or not _takes_two(handler):
-        remedy = f"make it `async def {parts[-1]}(event, context)`"
-        raise _unusable(spec, f"{path} in {module.__file__} cannot be called with an event and a context: {remedy}")
+        raise _unusable(spec, words.other_parameters(_file_of(module), path))
     return handler  # type: ignore[no-any-return]  # what a module holds has no type
 
 
@@ -150,9 +150,8 @@ def _module(spec: str, name: str, base: Path) -> ModuleType:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
-            remedy = f"no module {error.name}: put it beside the definition file, in {directory}"
-            raise _unusable(spec, remedy) from error
-        raise _unusable(spec, f"importing {name} failed: {type(error).__name__}: {error}") from error
+            raise _unusable(spec, words.no_module(error.name, base)) from error
+        raise _unusable(spec, words.import_failed(name, error)) from error
     _check_origin(spec, base, module)
     return module
 
@@ -160,10 +159,15 @@ def _module(spec: str, name: str, base: Path) -> ModuleType:
 def _check_origin(spec: str, base: Path, module: ModuleType) -> None:
     """Refuse another directory's module of the same name: Python has one module per name."""
     wanted = base.resolve().joinpath(*module.__name__.split("."))
-    loaded = Path(module.__file__ or "").resolve()
+    loaded = Path(_file_of(module)).resolve()
     for file in (wanted.with_name(f"{wanted.name}.py"), wanted / "__init__.py"):
         if file.is_file() and file != loaded:
-            raise _unusable(spec, f"{loaded} is loaded under the name of {file}: give one of the two another name")
+            raise _unusable(spec, words.other_module(loaded, file))
+
+
+def _file_of(module: ModuleType) -> str:
+    """Its file. Modules that Python has built in, and packages without `__init__.py`, have none: their name."""
+    return getattr(module, "__file__", None) or module.__name__
 
 
 def _takes_two(handler: Any) -> bool:
@@ -178,4 +182,4 @@ def _takes_two(handler: Any) -> bool:
 
 
 def _unusable(spec: str, why: str) -> DefinitionError:
-    return DefinitionError([f"python:{spec}: {why}"])
+    return DefinitionError([words.unusable(spec, why)])

@@ -36,7 +36,7 @@ def jwt_verifier(api: Api, stage: Stage, route: Route, authorizer: Authorizer, p
         raise ValueError("jwtConfiguration.audience is empty, so that no token would do; name whom tokens are for")
     read = token_reader(authorizer.identity_sources[0], _FORMS[api.protocol])
     settings = parts.settings
-    place = _place(authorizer.issuer, authorizer.jwks_uri, parts.base)
+    place = keys_place(authorizer.issuer, authorizer.jwks_uri, parts.base)
     keys = _issuer_keys(place, settings.jwt_algorithms, parts)
     tokens = parts.access.shared(
         ("jwt tokens", place, authorizer.audience),
@@ -112,7 +112,8 @@ def _new_keys(place: KeysPlace, algorithms: tuple[str, ...], parts: Parts) -> Is
     return IssuerKeys(place, _fetch(parts.http_pool), access.begin, access.now, algorithms=algorithms, refresh=refresh)
 
 
-def _place(issuer: str, jwks_uri: str | None, base: Path) -> KeysPlace:
+def keys_place(issuer: str, jwks_uri: str | None, base: Path) -> KeysPlace:
+    """Where an issuer's keys are; a file is looked for in `base`. Raises ValueError."""
     if not issuer:
         raise ValueError("jwtConfiguration.issuer is missing: it is what tokens have as iss")
     uri = jwks_uri or ""
