@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 from aiohttp import web
 
 from wsgw import ids
 from wsgw.authorizers.access import Access
-from wsgw.authorizers.management import ManagementGuard, is_loopback
-from wsgw.authorizers.policy import PolicyError
+from wsgw.authorizers.management_callers import ManagementCallers
 from wsgw.authorizers.results_cache import results_of
-from wsgw.authorizers.used_signatures import USED, UsedSignatures
 from wsgw.control.endpoint import ControlEndpoint
 from wsgw.control.gauges import add_gauges
-from wsgw.definitions.access import NOBODY_IN_PARTICULAR, AccessKey
+from wsgw.control.port import open_port, open_unix_socket
+from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Api, DomainName
 from wsgw.definitions.usage import ApiKey, UsagePlan
-from wsgw.edge.aiohttp_door import STRICT_PARSER, Server
+from wsgw.edge.aiohttp_door import Server
 from wsgw.edge.answers import Answers
 from wsgw.edge.authority import Authority
 from wsgw.edge.cluster import Cluster
+from wsgw.edge.connect import Handshakes
 from wsgw.edge.data_plane import Bodies, DataPlane
 from wsgw.edge.departures import Departures
+from wsgw.edge.disconnect import Disconnects
 from wsgw.edge.lanes import Lanes
-from wsgw.edge.listeners import Address, Listeners, addresses, cannot_listen
+from wsgw.edge.listeners import Listeners
 from wsgw.edge.management import Management
+from wsgw.edge.messages import Messages
 from wsgw.edge.node import Clock, Node
 from wsgw.edge.push import Push
+from wsgw.edge.refreshes import Refreshes
+from wsgw.edge.reports import Reports
 from wsgw.edge.requests import Requests
+from wsgw.edge.safety import NotSafe, check_safe
 from wsgw.edge.stage_calls import StageCalls
 from wsgw.edge.tickets import Tickets
-from wsgw.edge.websocket import WebSockets
 from wsgw.errors import StoreUnavailable
 from wsgw.integrations.aws_services import AwsServices
 from wsgw.integrations.egress import Egress
@@ -49,11 +50,12 @@ from wsgw.integrations.lambda_ import LambdaClients
 from wsgw.live.compile import Parts, compile_stages
 from wsgw.live.guard_firewall import firewalls_of
 from wsgw.live.stages import Stages
+from wsgw.observe.access_log_file import AccessLogFile
 from wsgw.observe.lag import LoopLag
-from wsgw.observe.logs import AccessLog, Reasons
+from wsgw.observe.logs import Reasons
 from wsgw.observe.metrics import Metrics
 from wsgw.settings import Settings
-from wsgw.stores.base import Documents
+from wsgw.stores.base import Book, Documents
 from wsgw.stores.chosen import stores_for
 
 log = logging.getLogger("wsgw")
@@ -70,10 +72,6 @@ class Listening(NamedTuple):
     control: str
     node: str
     also: tuple[str, ...] = ()
-
-
-class NotSafe(Exception):
-    """Serving would let anybody on the network do what is not theirs to do; the text says what to change."""
 
 
 class App:
@@ -95,8 +93,7 @@ class App:
         self.metrics = Metrics()
         self.reasons = Reasons()
         self.push = Push(self.node)
-        self._keys = _of_account(access_keys, settings.account_id)
-        self._tokens = (*management_tokens, *settings.management_tokens)
+        self._callers = ManagementCallers.of(settings, access_keys, management_tokens)
         self._api_keys, self._usage_plans = tuple(api_keys), tuple(usage_plans)
         self._lag = LoopLag()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -108,7 +105,7 @@ class App:
     @property
     def guarded(self) -> bool:
         """Access keys or management tokens are configured."""
-        return bool(self._keys or self._tokens)
+        return self._callers.configured
 
     @property
     def documents(self) -> Documents | None:
@@ -132,72 +129,18 @@ class App:
 
     async def prepare(self) -> None:
         """Join the nodes and open pools: from here on `deploy` works. Raises NotSafe and OSError."""
-        settings = self.settings
-        for address in addresses(settings):
-            local = address.host == "localhost" or is_loopback(address.host)
-            if not self.guarded and not settings.insecure and not local:
-                raise NotSafe(
-                    f"listening on {address.host} without access keys or management tokens would let anybody who "
-                    "reaches it push to connections: configure accessKeys or management_tokens, or give --insecure"
-                )
-            if address.secure and not settings.tls_cert:
-                raise NotSafe(f"listening on {address.url} needs a certificate: give tls_cert and tls_key")
-        if (settings.tls_key or settings.tls_certificates) and not settings.tls_cert:
-            raise NotSafe("tls_key or tls_certificates without tls_cert would serve without TLS: give tls_cert, too")
-        if not STRICT_PARSER:
-            raise NotSafe(
-                "aiohttp runs without its parser in C, and the one in Python is too lenient with requests that can be "
-                "read in two ways: unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel"
-            )
-        self._access_stream = _access_stream(settings.access_log)
-        self.access_log = AccessLog(self._access_stream)
-        self._stores = stores = stores_for(settings, lambda: self.node.name, self.node.now)
-        self.access = Access(
-            stores.cache, stores.quota, stores.buckets, lambda: self.node.wall_ms() / 1000, self.node.now
-        )
-        self.access.admit(self._keys)
-        self.access.admit_keys(self._api_keys, self._usage_plans)
-        announce = stores.bus.announce if stores.bus is not None else None
-        self.authority = Authority(self.node, self.access, stores.documents, announce)
-        self.on_announcement(self.authority.announced)
-        results = results_of(self.access)
-        results.announce = announce
-        self.on_announcement(results.announced)
-        tickets = Tickets(stores.cache, self.access.now)
-        websockets = WebSockets(
-            self.node,
-            stores.buckets,
-            self.access_log,
-            self.reasons,
-            lambda: stores.registry.own,
-            tickets,
-            self.authority,
-        )
-        self.departures = Departures(self.node, self.stages, lambda: stores.registry.own, websockets.tell)
-        self._cluster = Cluster(self.node, stores.registry, stores.bus, self.push, self.departures)
-        self._management = Management(
-            self.node, self.push, self._guard(), stores.buckets, self.access_log, self.reasons
-        )
-        requests = Requests(self.node, Answers(self.access_log, self.reasons))
-        calls = StageCalls(self.node, self._management, tickets, self.authority, self.reasons)
-        self._plane = plane = DataPlane(self.stages, websockets, requests, self._management, calls, settings)
+        check_safe(self.settings, guarded=self.guarded)
+        self._log_file = AccessLogFile(self.settings.access_log)
+        self.access_log = self._log_file.log
+        self._stores = stores_for(self.settings, lambda: self.node.name, self.node.now)
+        self._build_access()
+        self._build_plane()
         self._open_pools()
-        self._server = Server(plane, settings, self.node.now)
-        self._lanes = Lanes(plane, self._server, settings, self.node.now)
-        add_gauges(
-            self.metrics,
-            settings,
-            node=self.node,
-            lag=self._lag,
-            pool=self._pool,
-            stores=stores,
-            departures=self.departures,
-            listeners=self._listeners,
-            firewalls=firewalls_of(self.access),
-            stages=self.stages,
-        )
+        self._server = Server(self._plane, self.settings, self.node.now)
+        self._lanes = Lanes(self._plane, self._server, self.settings, self.node.now)
+        self._add_gauges()
         try:
-            await stores.open()
+            await self._stores.open()
             await self._cluster.join()
             await self.authority.begin()
         except StoreUnavailable as error:
@@ -220,6 +163,49 @@ class App:
             log.info("listening on %s, too", url)
         return Listening(data, control, self.node.name, tuple(also))
 
+    # ---- the parts
+
+    def _build_access(self) -> None:
+        """What decides on callers, and hears from other nodes what is to be forgotten."""
+        stores = self._stores
+        self.access = Access(
+            stores.cache, stores.quota, stores.buckets, lambda: self.node.wall_ms() / 1000, self.node.now
+        )
+        self.access.admit(self._callers.access_keys)
+        self.access.admit_keys(self._api_keys, self._usage_plans)
+        announce = stores.bus.announce if stores.bus is not None else None
+        self.authority = Authority(self.node, self.access, stores.documents, announce)
+        self.on_announcement(self.authority.announced)
+        results = results_of(self.access)
+        results.announce = announce
+        self.on_announcement(results.announced)
+
+    def _build_plane(self) -> None:
+        """What answers requests, handshakes and messages, and tells of connections that have ended."""
+        settings, node, stores = self.settings, self.node, self._stores
+        access_log, reasons = self.access_log, self.reasons
+        reports = Reports(access_log, reasons)
+        tickets = Tickets(stores.cache, self.access.now)
+
+        def book() -> Book:
+            return stores.registry.own
+
+        self.departures = Departures(node, self.stages, book, Disconnects(node, reports).tell)
+        node.on_message = Messages(node, reports, reasons).message
+        node.on_refresh = Refreshes(node, tickets, self.access.revoked, reasons, book).take
+        node.on_disconnect = self.departures.ended
+        self._cluster = Cluster(node, stores.registry, stores.bus, self.push, self.departures)
+        guard = self._callers.guard(settings, self.access)
+        self._management = Management(node, self.push, guard, stores.buckets, access_log, reasons)
+        self._plane = DataPlane(
+            self.stages,
+            Handshakes(node, reports, stores.buckets, book, tickets, self.authority),
+            Requests(node, Answers(access_log, reasons)),
+            self._management,
+            StageCalls(node, self._management, tickets, self.authority, reasons),
+            settings,
+        )
+
     def _open_pools(self) -> None:
         settings = self.settings
         self._pool = HttpPool(
@@ -236,33 +222,28 @@ class App:
         self._lambda = LambdaClients(max_connections=settings.lambda_connections)
         self._aws = AwsServices(self._pool, assume_roles=settings.assume_roles)
 
-    def _guard(self) -> ManagementGuard:
-        return ManagementGuard(
-            self._keys,
-            self._tokens,
-            region=self.settings.region,
-            account_id=self.settings.account_id,
-            now=lambda: self.node.wall_ms() / 1000,
-            skew=self.settings.clock_skew_seconds,
-            allow_unsigned_payload=self.settings.unsigned_payloads,
-            vpc_sources=self.settings.vpc_sources,
-            used=self.access.kept(USED, UsedSignatures) if self.settings.refuse_replays else None,
-            revoked=self.access.revoked,
+    def _add_gauges(self) -> None:
+        add_gauges(
+            self.metrics,
+            self.settings,
+            node=self.node,
+            lag=self._lag,
+            pool=self._pool,
+            stores=self._stores,
+            departures=self.departures,
+            listeners=self._listeners,
+            firewalls=firewalls_of(self.access),
+            stages=self.stages,
         )
 
     # ---- deployments
 
     def admit(self, access_keys: Iterable[AccessKey], management_tokens: Iterable[str]) -> None:
         """Let in exactly these, and the settings' tokens, from now on. Raises PolicyError, and then changes nothing."""
-        before = self._keys, self._tokens
-        self._keys = _of_account(access_keys, self.settings.account_id)
-        self._tokens = (*management_tokens, *self.settings.management_tokens)
-        try:
-            self._management.guard = self._guard()
-        except PolicyError:
-            self._keys, self._tokens = before
-            raise
-        self.access.admit(self._keys)
+        callers = ManagementCallers.of(self.settings, access_keys, management_tokens)
+        self._management.guard = callers.guard(self.settings, self.access)
+        self._callers = callers
+        self.access.admit(callers.access_keys)
         self.authority.look()
 
     def admit_keys(self, api_keys: Iterable[ApiKey], usage_plans: Iterable[UsagePlan]) -> None:
@@ -303,14 +284,12 @@ class App:
     # ---- ports
 
     async def _listen_control(self, path: str) -> str:
-        settings = self.settings
-        host = "" if path else settings.control_host
         endpoint = ControlEndpoint(
             self._stores.registry,
             self.push,
             self.metrics,
             self._why_not_ready,
-            host,
+            "" if path else self.settings.control_host,
             self.authority,
             self.access,
             self.stages,
@@ -319,25 +298,12 @@ class App:
         self._control = runner
         await runner.setup()
         if path:
-            await web.UnixSite(runner, path).start()
-            return f"unix:{path}"
-        try:
-            await web.TCPSite(runner, settings.control_host, settings.control_port).start()
-        except OSError as error:
-            raise cannot_listen(error, "--control-port", settings.control_host, settings.control_port) from error
-        host, port = runner.addresses[0][:2]
-        return Address(False, host, port, "--control-port").url
+            return await open_unix_socket(runner, path)
+        return await open_port(runner, self.settings)
 
     def reopen_access_log(self) -> None:
         """Open the access log's file anew, by its name: whoever rotates logs has moved the one before away."""
-        if self.settings.access_log not in ("", "-"):
-            try:
-                self._access_stream = _access_stream(self.settings.access_log)
-            except OSError as error:
-                log.error("the access log cannot be opened again: %s", error)
-                return
-            assert self._access_stream is not None
-            self.access_log.replace(self._access_stream)
+        self._log_file.reopen()
 
     def reload_certificates(self) -> None:
         """Read the certificates again now, rather than when their files are next looked at."""
@@ -407,11 +373,7 @@ class App:
             await self._pool.close()
             await self._lambda.close()
             await self._aws.close()
-            self.access_log.close()
-            if self._access_stream is not None and self._access_stream is not sys.stderr.buffer:
-                # Disk full: what could not be written then cannot be now, and has been counted.
-                with contextlib.suppress(OSError):
-                    self._access_stream.close()
+            self._log_file.close()
         return cut_off
 
     async def _settle(self) -> None:
@@ -423,19 +385,3 @@ class App:
             if loop.time() - began > _SETTLE[1]:
                 break
             await asyncio.sleep(0.01)
-
-
-def _of_account(keys: Iterable[AccessKey], account_id: str) -> tuple[AccessKey, ...]:
-    """`keys`, those that name no principal as the root of this account."""
-    root = f"arn:aws:iam::{account_id}:root"
-    return tuple(
-        msgspec.structs.replace(key, principal=root) if key.principal == NOBODY_IN_PARTICULAR else key for key in keys
-    )
-
-
-def _access_stream(name: str) -> BinaryIO | None:
-    if not name:
-        return None
-    if name == "-":
-        return sys.stderr.buffer
-    return Path(name).open("ab")

@@ -99,9 +99,10 @@ class Serving:
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
-        from wsgw.app import App, NotSafe
+        from wsgw.app import App
         from wsgw.cli.stored_following import Stored
         from wsgw.definitions.finding import has_errors
+        from wsgw.edge.safety import NotSafe
         from wsgw.errors import DefinitionError, StoreUnavailable
         from wsgw.stores.document_store import place_of
 

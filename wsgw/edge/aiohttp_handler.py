@@ -236,6 +236,11 @@ class Handler(RequestHandler):
             else:
                 self.force_close()
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Nothing, where the client has gone: aiohttp fails over it while it reads past a body that nobody wants."""
+        if self.transport is not None:
+            super().log_exception(*args, **kw)
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -12,16 +12,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from wsgw.caller import ConnectionFacts
-from wsgw.definitions.api import StageLimits
 from wsgw.edge.deflate import deflated
 from wsgw.edge.frame_reader import FrameReader, whole_text
 from wsgw.edge.frames import (
     ABNORMAL,
     BINARY,
-    GOING_AWAY,
     NORMAL,
     TEXT,
-    TRY_AGAIN_LATER,
     Close,
     Message,
     Ping,
@@ -31,7 +28,7 @@ from wsgw.edge.frames import (
     ping_frame,
     pong_frame,
 )
-from wsgw.edge.refreshes import MARK, expiry_due
+from wsgw.edge.refreshes import MARK
 from wsgw.errors import Gone, LimitExceeded
 from wsgw.live.route_table import LiveSocketStage, StageSlot
 from wsgw.observe.metrics import count
@@ -43,7 +40,6 @@ if TYPE_CHECKING:
 _LINGER = 1.0
 #: Shorter messages go out as they are: deflating them costs more than it saves.
 _WORTH_DEFLATING = 200
-_NO_STAGE = StageLimits()
 
 #: What waits for a push to leave the outbox: called with True once it is on the socket, False if it never will be.
 Taken = Callable[[bool], None]
@@ -55,27 +51,29 @@ class Connection(ConnectionFacts, asyncio.Protocol):
     Times are seconds of the node's clock. `close_code` and `close_reason` are what `$disconnect` says; code 0: open.
     `refresh`: the end of the token in whose place another was asked for; see refreshes.py.
     `window_bits`: of what permessage-deflate was agreed on for outgoing messages; 0: it was not.
+    `inbox`: messages that wait for their turn. For lifetime.py, 0 where it is not so: `stalled_since`, the client takes
+    nothing more; `partial_since`, a message of it is incomplete; `awaiting_pong`, it has yet to answer a ping.
     """
 
     __slots__ = (
-        "_awaiting_pong",
-        "_inbox",
-        "_partial_since",
         "_reader",
         "_running",
-        "_stalled_since",
         "_waiters",
+        "awaiting_pong",
         "close_code",
         "close_reason",
         "closing_since",
         "heard_at",
+        "inbox",
         "last_active",
         "lost",
         "node",
         "opened_at",
+        "partial_since",
         "refresh",
         "slice",
         "slot",
+        "stalled_since",
         "transport",
         "window_bits",
     )
@@ -96,11 +94,11 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         self.refresh = 0.0
         self._reader: FrameReader | None = None
         self._running = 0
-        self._inbox: deque[Message] | None = None
+        self.inbox: deque[Message] | None = None
         self._waiters: deque[Taken] | None = None
-        self._stalled_since = 0.0
-        self._partial_since = 0.0
-        self._awaiting_pong = 0.0
+        self.stalled_since = 0.0
+        self.partial_since = 0.0
+        self.awaiting_pong = 0.0
 
     # ---- in
 
@@ -128,11 +126,11 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             reader = self._reader = FrameReader(self.node.frame_rules(self))
         for event in reader.feed(data):
             if isinstance(event, Message):
-                self._partial_since = 0.0
+                self.partial_since = 0.0
                 if not self.close_code:
                     self._message(event.data, event.binary)
             elif isinstance(event, ProtocolFailure):
-                self._fail(event.code, event.reason)
+                self.fail(event.code, event.reason)
             elif isinstance(event, Close):
                 self._closed_by_client(event)
             else:
@@ -140,9 +138,9 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if reader.idle:
             # Most clients send whole frames: an idle reader would cost each of them memory.
             self._reader = None
-            self._partial_since = 0.0
-        elif not self._partial_since and not reader.ended:
-            self._partial_since = self.heard_at
+            self.partial_since = 0.0
+        elif not self.partial_since and not reader.ended:
+            self.partial_since = self.heard_at
             self.node.hasten(self, self.heard_at + self.node.settings.body_seconds)
 
     def _message(self, payload: bytes, binary: bool) -> None:
@@ -162,10 +160,10 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             self._running += 1
             node.start(self._work(Message(payload, binary)))
             return
-        if self._inbox is None:
-            self._inbox = deque()
-        self._inbox.append(Message(payload, binary))
-        if len(self._inbox) >= node.settings.inbox_messages and self.transport is not None:
+        if self.inbox is None:
+            self.inbox = deque()
+        self.inbox.append(Message(payload, binary))
+        if len(self.inbox) >= node.settings.inbox_messages and self.transport is not None:
             # The client's own socket buffer holds the rest: a fast sender waits, nobody else notices.
             self.transport.pause_reading()
 
@@ -174,26 +172,26 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         node = self.node
         while True:
             await node.on_message(self, message)
-            inbox = self._inbox
+            inbox = self.inbox
             if not inbox:
                 break
             message = inbox.popleft()
             if len(inbox) == node.settings.inbox_messages // 2 and self.transport is not None:
                 self.transport.resume_reading()
-                if self._partial_since:
-                    self._partial_since = node.now()
-        self._inbox = None
+                if self.partial_since:
+                    self.partial_since = node.now()
+        self.inbox = None
         self._running -= 1
         if self.lost and not self._running:
             await node.on_disconnect(self)
 
     def _ping_or_pong(self, ping: bytes | None) -> None:
-        self._awaiting_pong = 0.0
+        self.awaiting_pong = 0.0
         if self.node.settings.count_pings:
             self.last_active = self.heard_at
         # A client that floods pings without reading our pongs gets no more of them: the last one answers all of
         # those before it (RFC 6455 §5.5.3).
-        if ping is not None and not self._stalled_since and self._open():
+        if ping is not None and not self.stalled_since and self._open():
             self._write(pong_frame(ping))
 
     # ---- out
@@ -213,7 +211,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         transport = self.transport
         if transport is None or self.close_code or transport.is_closing():
             raise Gone
-        if self._stalled_since and transport.get_write_buffer_size() + len(payload) > self.node.settings.outbox_bytes:
+        if self.stalled_since and transport.get_write_buffer_size() + len(payload) > self.node.settings.outbox_bytes:
             count("outbox_full")
             raise LimitExceeded
         compressed = False
@@ -224,7 +222,12 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         opcode = BINARY if binary else TEXT
         transport.write(frames_for(payload, opcode, self.node.settings.fragment_bytes, compressed=compressed))
         self.last_active = self.node.now()
-        return not self._stalled_since
+        return not self.stalled_since
+
+    def ping(self) -> None:
+        """Ask the client whether it is there, unless what was sent before waits for it already."""
+        if not self.stalled_since and self._open():
+            self._write(ping_frame(b""))
 
     def when_taken(self, taken: Taken) -> None:
         """Call `taken` once everything sent so far is on the socket, or will never be."""
@@ -233,11 +236,11 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         self._waiters.append(taken)
 
     def pause_writing(self) -> None:
-        self._stalled_since = self.node.now()
-        self.node.hasten(self, self._stalled_since + self.node.settings.stall_seconds)
+        self.stalled_since = self.node.now()
+        self.node.hasten(self, self.stalled_since + self.node.settings.stall_seconds)
 
     def resume_writing(self) -> None:
-        self._stalled_since = 0.0
+        self.stalled_since = 0.0
         self._settle(True)
 
     def _settle(self, taken: bool) -> None:
@@ -268,7 +271,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
 
-    def _fail(self, code: int, reason: str) -> None:
+    def fail(self, code: int, reason: str) -> None:
         """Fail the connection (RFC 6455 §7.1.7). What still comes is read and dropped, so that no TCP reset overtakes
         the close frame; the sweep ends it."""
         if self.close_code:
@@ -325,72 +328,6 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if not self._running:
             self._running = 1
             self.node.start(self.node.on_disconnect(self))
-
-    # ---- deadlines
-
-    def due(self, now: float) -> float:
-        """Do what is due at `now`; gives the next time to look. Called by the node's sweep."""
-        settings = self.node.settings
-        if self.close_code:
-            end = self.closing_since + settings.close_seconds
-            if now >= end and self.transport is not None:
-                self.transport.abort()
-            return end if now < end else now + settings.close_seconds
-        deadlines = []
-        if self._stalled_since:
-            deadlines.append(self._stalled_since + settings.stall_seconds)
-            if now >= deadlines[-1]:
-                count("slow_client_closed")
-                self.close(TRY_AGAIN_LATER, "Client reads too slowly")
-                return now + settings.close_seconds
-        if self._partial_since:
-            if self._inbox:
-                # Reading may be paused until earlier messages are answered: the time is ours, not the client's.
-                self._partial_since = now
-            deadlines.append(self._partial_since + settings.body_seconds)
-            if now >= deadlines[-1]:
-                self._fail(GOING_AWAY, "Message not completed in time")
-                return now + settings.close_seconds
-        return min((*deadlines, *self._life_deadlines(now), now + 3600))
-
-    def _life_deadlines(self, now: float) -> list[float]:
-        """Idle time, duration and heartbeat; closes or pings where one has passed."""
-        live = self.slot.live
-        # Where the stage is gone, API Gateway's own limits: its connections must not stay for ever.
-        limits = _NO_STAGE if live is None else live.limits
-        deadlines = []
-        if limits.idle_seconds:
-            deadlines.append(self.last_active + limits.idle_seconds)
-        if limits.duration_seconds:
-            deadlines.append(self.opened_at + limits.duration_seconds)
-        if any(now >= deadline for deadline in deadlines):
-            self.close(GOING_AWAY, "Going away")
-            return [now + self.node.settings.close_seconds]
-        if live is not None and live.token_expiry != "IGNORE":
-            deadlines.append(expiry_due(self, live, now))
-        if live is not None and live.heartbeat and not self.close_code:
-            deadlines.append(self._heartbeat(now, live.heartbeat))
-        return deadlines
-
-    def _heartbeat(self, now: float, every: float) -> float:
-        timeout = self.node.settings.heartbeat_timeout_seconds
-        if self._inbox:
-            # We are the ones who do not listen: reading may be paused until earlier messages are answered.
-            self._awaiting_pong = 0.0
-            return now + every
-        if self._awaiting_pong and self.heard_at > self._awaiting_pong:
-            self._awaiting_pong = 0.0
-        if self._awaiting_pong:
-            if now >= self._awaiting_pong + timeout:
-                self.abort(ABNORMAL, "No answer to ping")
-            # Looked at before, too: once the client has answered, the time to its next ping runs.
-            return min(self._awaiting_pong + timeout, now + every)
-        if now >= self.heard_at + every:
-            self._awaiting_pong = now
-            if not self._stalled_since and self._open():
-                self._write(ping_frame(b""))
-            return now + min(timeout, every)
-        return self.heard_at + every
 
     def end_normally(self) -> None:
         """`DELETE` over @connections."""

@@ -12,12 +12,12 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from wsgw.edge.connect import Handshakes
 from wsgw.edge.handshake import Refusal, check_upgrade
 from wsgw.edge.http import Door, Request, error_reply, reply_bytes
 from wsgw.edge.management import Management, connection_in
 from wsgw.edge.requests import Requests
 from wsgw.edge.stage_calls import StageCalls, stage_call_in
-from wsgw.edge.websocket import WebSockets
 from wsgw.errors import BadRequest, Forbidden, NotFound
 from wsgw.ids import request_id
 from wsgw.invocation import Reply
@@ -66,7 +66,7 @@ class DataPlane:
     def __init__(
         self,
         stages: Stages,
-        sockets: WebSockets,
+        handshakes: Handshakes,
         requests: Requests,
         management: Management,
         calls: StageCalls,
@@ -74,7 +74,7 @@ class DataPlane:
     ) -> None:
         self._stages = stages
         self._requests = requests
-        self._sockets = sockets
+        self._handshakes = handshakes
         self._management = management
         self._calls = calls
         self._settings = settings
@@ -130,7 +130,7 @@ class DataPlane:
             lines = "".join(f"{name}: {value}\r\n" for name, value in upgrade.headers if name != "Connection")
             self._close_with(request, door, Reply(upgrade.status, _message(upgrade.status), _JSON), lines)
         elif upgrade is not None and place is not None and not place.rest:
-            self._sockets.open(request, place, upgrade, door)
+            self._handshakes.open(request, place, upgrade, door)
         else:
             self._answer(request, door, self._nowhere(request, place))
 

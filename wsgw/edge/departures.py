@@ -10,13 +10,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
 
 from wsgw.caller import ConnectionFacts
 from wsgw.edge.connection import Connection
 from wsgw.edge.departed import Departed, record_of
+from wsgw.edge.disconnect import Ending, Outcome
 from wsgw.edge.node import Node
 from wsgw.errors import StoreUnavailable
 from wsgw.live.route_table import LiveSocketStage
@@ -30,25 +29,6 @@ log = logging.getLogger("wsgw.disconnect")
 _FIRST_PAUSE = 1.0
 #: A backend that takes events again gets those that wait no oftener than this, seconds.
 _HASTE = 1.0
-
-
-class Outcome(Enum):
-    """What became of one delivery."""
-
-    TAKEN = 1
-    #: The backend could not be asked, or failed: it may take it later.
-    FAILED = 2
-    #: It would fail in the same way for ever.
-    HOPELESS = 3
-
-
-class Ending(NamedTuple):
-    """How a connection ended: what its `$disconnect` says, and since when it is owed (epoch ms)."""
-
-    code: int
-    reason: str
-    ended_at: int
-
 
 Tell = Callable[[ConnectionFacts, LiveSocketStage, Ending], Awaitable[Outcome]]
 
@@ -92,7 +72,6 @@ class Departures:
         self._ending: dict[str, ConnectionRecord] = {}
         self._adopting: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
-        node.on_disconnect = self.ended
 
     @property
     def waiting(self) -> int:

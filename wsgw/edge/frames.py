@@ -33,6 +33,7 @@ TLS_FAILED: Final = 1015
 
 # A control frame's payload is at most 125 bytes; a close frame's begins with the code.
 _REASON_BYTES: Final = 123
+_BINARY_TYPE: Final = "application/octet-stream"
 
 
 class FrameRules:
@@ -127,6 +128,18 @@ def close_frame(code: int = NORMAL, reason: str = "") -> bytes:
     if len(text) > _REASON_BYTES:
         text = text[:_REASON_BYTES].decode("utf-8", "ignore").encode()
     return _head(FIN | CLOSE, 2 + len(text)) + code.to_bytes(2, "big") + text
+
+
+def is_binary_type(content_type: str | None) -> bool:
+    """Whether a Content-Type asks for a binary frame; names of media types have no case (RFC 9110 §8.3.1)."""
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == _BINARY_TYPE
+
+
+def as_text(payload: bytes) -> bytes:
+    """`payload` as a text frame may carry it: what is not UTF-8 becomes U+FFFD, as the service does."""
+    if payload.isascii():
+        return payload
+    return payload.decode("utf-8", "replace").encode()
 
 
 def ping_frame(payload: bytes = b"") -> bytes:

@@ -16,10 +16,10 @@ from wsgw.authorizers.management import ManagementGuard
 from wsgw.caller import ConnectionFacts
 from wsgw.edge.arrival import source_ip, through_proxy
 from wsgw.edge.connection import Connection
+from wsgw.edge.frames import is_binary_type
 from wsgw.edge.http import Door, Request, error_reply, http_date, reply_bytes
 from wsgw.edge.node import Node
 from wsgw.edge.push import Push
-from wsgw.edge.websocket import is_binary_type
 from wsgw.errors import BadRequest, Forbidden, GatewayError, Gone, LimitExceeded, RequestTooLarge
 from wsgw.ids import read_connection_id
 from wsgw.invocation import Invocation, Reply

@@ -10,6 +10,7 @@ from typing import Any
 from wsgw.edge.connection import Connection
 from wsgw.edge.deadlines import Wheel
 from wsgw.edge.frames import GOING_AWAY, FrameRules, Message
+from wsgw.edge.lifetime import due
 from wsgw.integrations.drive import Drive
 from wsgw.settings import Settings
 
@@ -28,16 +29,19 @@ class Clock:
     def wall_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 class Node:
     """All connections of this process. `name` is in every connection id.
 
-    `on_message` and `on_disconnect` are set by whoever answers them (edge/websocket.py) and never raise.
+    `on_message` (messages.py) and `on_disconnect` (departures.py) are set with the node's other parts, and never raise.
     """
 
     on_message: Callable[[Connection, Message], Awaitable[None]]
     on_disconnect: Callable[[Connection], Coroutine[Any, Any, None]]
-    #: Takes a message that may be the answer to `wsgw.refresh`: whether it is. Set by edge/refreshes.py.
+    #: Takes a message that may be the answer to `wsgw.refresh`: whether it is (refreshes.py).
     on_refresh: Callable[[Connection, bytes], bool]
 
     def __init__(self, name: str, settings: Settings, clock: Clock | None = None) -> None:
@@ -77,7 +81,7 @@ class Node:
     def add(self, connection: Connection) -> None:
         self._connections[connection.id] = connection
         connection.slot.connections += 1
-        self._wheel.put(connection, connection.due(self.now()))
+        self._wheel.put(connection, due(connection, self.now()))
         if self.draining:
             # Its `$connect` was under way when the drain began: it is told as the others are.
             connection.close(GOING_AWAY, "Going away")
@@ -135,7 +139,7 @@ class Node:
         now = self.now()
         for timed in self._wheel.due(now):
             assert isinstance(timed, Connection)
-            again = timed.due(now)
+            again = due(timed, now)
             if timed.transport is not None:
                 self._wheel.hasten(timed, again)
 
@@ -151,12 +155,12 @@ class Node:
         """Close every connection with 1001, evenly spread over `seconds`; returns when all have been told."""
         self.draining = True
         waiting = list(self._connections.values())
-        began = asyncio.get_running_loop().time()
+        began = self.now()
         for number, connection in enumerate(waiting):
-            due = began + seconds * number / len(waiting)
-            pause = due - asyncio.get_running_loop().time()
+            turn = began + seconds * number / len(waiting)
+            pause = turn - self.now()
             if pause > 0:
-                await asyncio.sleep(pause)
+                await self.clock.sleep(pause)
             connection.close(GOING_AWAY, "Going away")
 
     async def evict(self, code: int, reason: str) -> None:

@@ -14,8 +14,8 @@ import msgspec
 import orjson
 
 from wsgw.edge.connection import Connection
+from wsgw.edge.frames import as_text
 from wsgw.edge.node import Node
-from wsgw.edge.websocket import as_text
 from wsgw.errors import (
     BadRequest,
     GatewayError,

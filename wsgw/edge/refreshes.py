@@ -11,7 +11,7 @@ asks again after the handshake.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,7 @@ import orjson
 
 from wsgw import ids
 from wsgw.caller import ConnectionFacts, Principal
-from wsgw.edge.departed import Retold
+from wsgw.edge.departed import Retold, record_of
 from wsgw.edge.tickets import Tickets
 from wsgw.errors import GatewayError, Gone, LimitExceeded, Unauthorized
 from wsgw.invocation import Invocation
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wsgw.authorizers.revoked import Revoked
     from wsgw.edge.connection import Connection
     from wsgw.edge.node import Node
+    from wsgw.stores.base import Book
 
 log = logging.getLogger("wsgw.refreshes")
 
@@ -89,10 +90,7 @@ def _tell(connection: Connection, text: bytes) -> bool:
 
 
 class Refreshes:
-    """Takes the answers of clients that were asked for another token.
-
-    enter: called with a connection whose principal has changed, to write it down.
-    """
+    """Takes the answers of clients that were asked for another token. `book` is where open connections are written."""
 
     def __init__(
         self,
@@ -100,14 +98,13 @@ class Refreshes:
         tickets: Tickets,
         revoked: Revoked,
         reasons: Reasons,
-        enter: Callable[[Connection, LiveSocketStage], None],
+        book: Callable[[], Book],
     ) -> None:
         self._node = node
         self._tickets = tickets
         self._revoked = revoked
         self._reasons = reasons
-        self._enter = enter
-        node.on_refresh = self.take
+        self._book = book
 
     def take(self, connection: Connection, payload: bytes) -> bool:
         """Whether `payload`, which has our mark in it, is an answer, and not a message for a route."""
@@ -154,7 +151,7 @@ class Refreshes:
             connection.refresh = principal.expires
         else:
             connection.principal, connection.refresh = another, 0.0
-            self._enter(connection, live)
+            self._write_down(connection, live)
             self._node.hasten(connection, self._node.now())
             count("token_refreshed")
         self._refreshed(connection)
@@ -195,11 +192,20 @@ class Refreshes:
         _tell(connection, websocket_frame(error, invocation))
         self._node.hasten(connection, self._node.now())
 
+    def _write_down(self, connection: Connection, live: LiveSocketStage) -> None:
+        """Its principal is another one now, as events say it: so does the last of them, whoever tells it."""
+        written = self._book().enter(record_of(connection, live.api_id, live.stage))
+        self._node.start(_until(written))
+
     def _refreshed(self, connection: Connection) -> None:
         principal = connection.principal
         expires = principal.expires if principal is not None else None
         answer = {"event": "wsgw.refreshed", "expiresAt": None if expires is None else int(expires)}
         _tell(connection, orjson.dumps(answer))
+
+
+async def _until(written: Awaitable[bool]) -> None:
+    await written
 
 
 class _Again(Retold):

@@ -12,8 +12,8 @@ from yarl import URL
 
 from wsgw.control.guard import guard, json_response
 from wsgw.control.paging import limit_in
+from wsgw.control.port import open_port
 from wsgw.control.web_acls import MOST_AT_ONCE
-from wsgw.edge.listeners import Address, cannot_listen
 from wsgw.server.exposition import family, merged
 from wsgw.server.process import WorkerProcess
 from wsgw.server.slots import Slot
@@ -56,12 +56,7 @@ class Control:
         app.router.add_route("*", "/usageplans{rest:(?:/.*)?}", self._forward)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, settings.control_host, settings.control_port).start()
-        except OSError as error:
-            raise cannot_listen(error, "--control-port", settings.control_host, settings.control_port) from error
-        host, port = self._runner.addresses[0][:2]
-        return Address(False, host, port, "--control-port").url
+        return await open_port(self._runner, settings)
 
     async def close(self) -> None:
         if self._runner is not None:

@@ -1,4 +1,4 @@
-"""What happens on a WebSocket: the handshake with its `$connect`, messages, and `$disconnect`.
+"""`$connect`: the handshake of a WebSocket, from an upgrade that is asked for to the 101, or what is said instead.
 
 `$connect` is synchronous: the 101 waits for the route's integration, and any other status than 2xx is the answer to
 the handshake. Source: developer guide, "Working with routes for WebSocket APIs"; recorded on the service.
@@ -6,51 +6,33 @@ the handshake. Source: developer guide, "Working with routes for WebSocket APIs"
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from wsgw import ids
-from wsgw.caller import ConnectionFacts
 from wsgw.definitions.access import TokenPlaces
 from wsgw.edge import arrival, tokens
 from wsgw.edge.authority import Authority
 from wsgw.edge.connection import Connection
 from wsgw.edge.deflate import Agreement, negotiate
 from wsgw.edge.departed import record_of
-from wsgw.edge.departures import Ending, Outcome
 from wsgw.edge.descriptors import Descriptors
-from wsgw.edge.frames import ABNORMAL, SERVICE_RESTART, TOO_BIG, Message
+from wsgw.edge.frames import ABNORMAL, SERVICE_RESTART
 from wsgw.edge.handshake import Upgrade
 from wsgw.edge.http import Door, Request, http_date, reply_bytes, safe_headers
 from wsgw.edge.node import Node
-from wsgw.edge.refreshes import Refreshes
+from wsgw.edge.reports import Reports, measure
 from wsgw.edge.tickets import Tickets
-from wsgw.errors import (
-    AccessDenied,
-    ApiConfigurationError,
-    BadRequestBody,
-    GatewayError,
-    Gone,
-    LimitExceeded,
-    ServiceUnavailable,
-    Throttled,
-    Unauthorized,
-)
+from wsgw.errors import AccessDenied, GatewayError, ServiceUnavailable, Throttled, Unauthorized
 from wsgw.invocation import Invocation, Reply
 from wsgw.live.route_table import LiveRoute, LiveSocketStage
 from wsgw.live.stages import Place
-from wsgw.observe.logs import AccessLog, Reasons
-from wsgw.observe.metrics import RouteMetrics, count
+from wsgw.observe.metrics import count
 from wsgw.pipeline.credentials import refusal
-from wsgw.pipeline.refuse import handshake_reply, uniform_error, websocket_frame
+from wsgw.pipeline.refuse import handshake_reply
 from wsgw.pipeline.throttle import ACCOUNT_CONNECTIONS_KEY, allowed, limit_of
 from wsgw.stores.base import Book, Throttle
-
-log = logging.getLogger("wsgw.websocket")
-
-_BINARY_TYPE = "application/octet-stream"
 
 
 class _Handshake(NamedTuple):
@@ -65,35 +47,30 @@ class _Handshake(NamedTuple):
     ticket: str = ""
 
 
-class WebSockets:
-    """Handshakes, messages and disconnects of one node. `book` is where its open connections are written down."""
+class Handshakes:
+    """Lets clients in, or refuses them. `book` is where the node's open connections are written down."""
 
     def __init__(
         self,
         node: Node,
+        reports: Reports,
         buckets: Throttle,
-        access_log: AccessLog,
-        reasons: Reasons,
         book: Callable[[], Book],
         tickets: Tickets,
         authority: Authority,
     ) -> None:
         self._node = node
         self._settings = settings = node.settings
+        self._log = reports.log
+        self._failed = reports.failed
         self._buckets = buckets
-        self._access_log = access_log
-        self._reasons = reasons
         self._book = book
         self._tickets = tickets
         self._authority = authority
         self._revoked = authority.revoked
-        self._refreshes = Refreshes(node, tickets, self._revoked, reasons, self._write_down)
         self._account = limit_of(settings.account_connection_rate, settings.account_connection_burst)
         self._pending = 0
         self._descriptors = Descriptors()
-        node.on_message = self.message
-
-    # ---- the handshake
 
     def open(self, request: Request, place: Place[LiveSocketStage], upgrade: Upgrade, door: Door) -> None:
         """Answer an upgrade to the stage at `place`: at once, or when its `$connect` has answered."""
@@ -189,19 +166,14 @@ class WebSockets:
             route.metrics.connects += error.status >= 500
             raise
         route.metrics.connects += 1
-        self._measure(invocation, route.metrics)
+        measure(invocation, route.metrics)
 
     async def _conclude(self, handshake: _Handshake) -> None:
         """Give the 101, or the status that `$connect` wants instead."""
         door, upgrade, live, connection, invocation, book, _ = handshake
         reply = invocation.reply
-        if reply is not None and reply.status < 200:
-            raise GatewayError(detail="connect_status_below_200")
-        if reply is not None and reply.status > 299:
-            invocation.status = reply.status
-            self._log(invocation)
-            refusal = Reply(reply.status, reply.body, _refusal_headers(reply, invocation.request_id))
-            door.answer(reply_bytes(refusal, keep=True), keep=True)
+        if reply is not None and not 200 <= reply.status <= 299:
+            self._turn_away(door, invocation, reply)
             return
         protocol = reply.header("sec-websocket-protocol") or None if reply is not None else None
         # No integration was asked; or a token was offered, and a browser ends a connection that none is chosen for.
@@ -218,8 +190,8 @@ class WebSockets:
         if book.lost:
             # This node was held for dead meanwhile, and has another name, or will: nobody would find this connection.
             self._told_elsewhere(connection, SERVICE_RESTART, "Service restart")
-            refusal = handshake_reply(ServiceUnavailable(), connection.id, invocation.request_id)
-            door.answer(reply_bytes(refusal, keep=False), keep=False)
+            unavailable = handshake_reply(ServiceUnavailable(), connection.id, invocation.request_id)
+            door.answer(reply_bytes(unavailable, keep=False), keep=False)
         elif door.lost:
             self._told_elsewhere(connection, ABNORMAL, "Connection lost")
             door.answer(b"", keep=False)
@@ -229,6 +201,15 @@ class WebSockets:
             if (end := self._authority.verdict(connection)) is not None:
                 end()
 
+    def _turn_away(self, door: Door, invocation: Invocation, reply: Reply) -> None:
+        """Answer what `$connect` has answered in place of a 2xx."""
+        if reply.status < 200:
+            raise GatewayError(detail="connect_status_below_200")
+        invocation.status = reply.status
+        self._log(invocation)
+        answer = Reply(reply.status, reply.body, _refusal_headers(reply, invocation.request_id))
+        door.answer(reply_bytes(answer, keep=True), keep=True)
+
     def _told_elsewhere(self, connection: Connection, code: int, reason: str) -> None:
         """The backend has let this client in, who never came: it learns that the client is gone, as of any other."""
         connection.close_code, connection.close_reason = code, reason
@@ -237,169 +218,17 @@ class WebSockets:
     def _refuse(self, handshake: _Handshake, error: GatewayError) -> None:
         door, live, invocation = handshake.door, handshake.live, handshake.invocation
         reply = handshake_reply(error, invocation.connection.id, invocation.request_id)
-        invocation.error = error
         # A web ACL may answer with another one than the error's.
         invocation.status = reply.status
-        self._say(invocation, error)
-        self._count(error, live.connect.metrics if live.connect is not None else live.unmatched)
+        metrics = live.connect.metrics if live.connect is not None else live.unmatched
+        self._failed(invocation, error, metrics)
         self._log(invocation)
         door.answer(reply_bytes(reply, keep=True), keep=True)
-
-    def _write_down(self, connection: Connection, live: LiveSocketStage) -> None:
-        """Its principal is another one now, as events say it: so does the last of them, whoever tells it."""
-        written = self._book().enter(record_of(connection, live.api_id, live.stage))
-        self._node.start(_until(written))
-
-    # ---- messages
-
-    async def message(self, connection: Connection, message: Message) -> None:
-        """Take one message through its route, and send what it answers. Never raises."""
-        live = connection.slot.live
-        if live is None:
-            self._send(connection, uniform_error(AccessDenied.default_message, connection.id, ids.request_id()))
-            return
-        node = self._node
-        invocation = Invocation(live, "MESSAGE", "$default", connection, ids.request_id(), node.wall_ms(), message.data)
-        invocation.is_binary = message.binary
-        invocation.message_id = ids.message_id(connection.id)
-        metrics = live.unmatched
-        try:
-            route = live.route_of(invocation)
-            metrics = route.metrics
-            metrics.messages += 1
-            invocation.route_key = route.key
-            await route.run(invocation)
-            if route.two_way:
-                self._answer(connection, live, invocation, metrics)
-        except Exception as raised:
-            error = raised if isinstance(raised, GatewayError) else _bug(raised, invocation)
-            invocation.error = error
-            invocation.status = error.status
-            self._count(error, metrics)
-            self._say(invocation, error)
-            self._send(connection, websocket_frame(error, invocation))
-        else:
-            self._measure(invocation, metrics)
-        self._log(invocation)
-
-    def _answer(
-        self, connection: Connection, live: LiveSocketStage, invocation: Invocation, metrics: RouteMetrics
-    ) -> None:
-        reply = invocation.reply
-        if reply is None or not reply.body:
-            return
-        limit = live.limits.message_bytes
-        if limit and len(reply.body) > limit:
-            connection.close(TOO_BIG, "Message too big")
-            self._reasons.say("reply_too_big", api=live.api_id, stage=live.stage, connection=connection.id)
-            return
-        binary = live.binary_pass and is_binary_type(reply.header("content-type"))
-        metrics.messages += 1
-        self._send(connection, reply.body if binary else as_text(reply.body), binary)
-
-    def _send(self, connection: Connection, payload: bytes, binary: bool = False) -> None:
-        try:
-            connection.send(payload, binary)
-        except Gone:
-            pass  # It left while its message was on the way; `$disconnect` tells.
-        except LimitExceeded:
-            count("reply_dropped")
-            self._reasons.say("outbox_full", connection=connection.id)
-
-    # ---- the end
-
-    async def tell(self, connection: ConnectionFacts, live: LiveSocketStage, ending: Ending) -> Outcome:
-        """Run the `$disconnect` route for `connection`, which has ended: one attempt. Raises nothing of its own."""
-        invocation = Invocation(live, "DISCONNECT", "$disconnect", connection, ids.request_id(), self._node.wall_ms())
-        invocation.disconnect_code = ending.code
-        invocation.disconnect_reason = ending.reason
-        invocation.headers = (
-            ("Host", connection.domain_name),
-            ("x-api-key", ""),
-            ("X-Forwarded-For", ""),
-            ("x-restapi", ""),
-        )
-        outcome = Outcome.TAKEN
-        route = live.disconnect
-        if route is not None:
-            try:
-                await route.run(invocation)
-            except GatewayError as error:
-                # What is wrong with the definition, rather than with a backend, time alone does not put right.
-                hopeless = error.status < 500 or isinstance(error, ApiConfigurationError)
-                outcome = Outcome.HOPELESS if hopeless else Outcome.FAILED
-                invocation.error = error
-                invocation.status = error.status
-                self._count(error, route.metrics)
-                self._say(invocation, error)
-            else:
-                self._measure(invocation, route.metrics)
-                # A backend that is overloaded, or fails, has not taken it; what it refuses, it would refuse again.
-                if invocation.integration_status >= 500 or invocation.integration_status == 429:
-                    outcome = Outcome.FAILED
-        self._log(invocation)
-        return outcome
-
-    # ---- what the operator sees
-
-    def _log(self, invocation: Invocation) -> None:
-        line = invocation.site.log_line
-        if line is not None:
-            self._access_log.add(line, invocation)
-
-    def _measure(self, invocation: Invocation, metrics: RouteMetrics) -> None:
-        if invocation.integration_status >= 400:
-            metrics.integration_errors += 1
-        if invocation.request is not None:
-            metrics.observe_latency(invocation.integration_latency)
-
-    @staticmethod
-    def _count(error: GatewayError, metrics: RouteMetrics) -> None:
-        if error.status < 500:
-            metrics.client_errors += 1
-        else:
-            metrics.execution_errors += 1
-
-    def _say(self, invocation: Invocation, error: GatewayError) -> None:
-        # As in answers.py: the error is kept with the invocation, which its traceback's frames hold.
-        error.__traceback__ = None
-        # What is wrong with a message may name members that its sender made up: that is for the access log alone.
-        why = error.message if isinstance(error, BadRequestBody) else error.detail or error.message
-        self._reasons.say(
-            f"{error.response_type}: {why}",
-            api=invocation.site.api_id,
-            stage=invocation.site.stage,
-            route=invocation.route_key,
-            connection=invocation.connection.id,
-            request=invocation.request_id,
-        )
-
-
-def _bug(raised: Exception, invocation: Invocation) -> GatewayError:
-    """What a client is told of an error that is ours. `run` catches those of steps; this is for what is around them."""
-    log.error("a message failed: request=%s", invocation.request_id, exc_info=raised)
-    return GatewayError(detail=f"unexpected {type(raised).__name__}")
-
-
-async def _until(written: Awaitable[bool]) -> None:
-    await written
 
 
 def _is_from(origins: list[str], allowed: frozenset[str]) -> bool:
     # To the letter: browsers spell an origin in one way only. Whoever sends two of them is no browser.
     return len(origins) == 1 and origins[0] in allowed
-
-
-def is_binary_type(content_type: str | None) -> bool:
-    """Whether a Content-Type asks for a binary frame; names of media types have no case (RFC 9110 §8.3.1)."""
-    return content_type is not None and content_type.partition(";")[0].strip().lower() == _BINARY_TYPE
-
-
-def as_text(payload: bytes) -> bytes:
-    """`payload` as a text frame may carry it: what is not UTF-8 becomes U+FFFD, as the service does."""
-    if payload.isascii():
-        return payload
-    return payload.decode("utf-8", "replace").encode()
 
 
 def _refusal_headers(reply: Reply, request_id: str) -> list[tuple[str, str]]:
