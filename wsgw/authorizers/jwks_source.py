@@ -17,6 +17,7 @@ from wsgw.authorizers.jwks import JwksError, VerifyingKey, kept_keys, read_jwks
 from wsgw.errors import AuthorizerFailure, GatewayError
 from wsgw.invocation import Reply
 from wsgw.observe import metrics
+from wsgw.waiting import within
 
 log = logging.getLogger("wsgw.jwks")
 
@@ -106,7 +107,7 @@ class IssuerKeys:
 
     def read_file(self) -> None:
         """Read the file that the keys are in now. Raises JwksError."""
-        self._take(read_jwks(_contents(self.place), self._in_order))
+        self._take(keys_in(self.place, self._in_order))
 
     def _is_due(self) -> bool:
         # A clock that was set back must not keep an old set for ever.
@@ -152,7 +153,7 @@ class IssuerKeys:
 
     async def _get_keys(self) -> dict[str, VerifyingKey]:
         if self.place.file is not None:
-            return read_jwks(_contents(self.place), self._in_order)
+            return keys_in(self.place, self._in_order)
         uri = self.place.jwks_uri or await self._discovered()
         body = await self._get(uri)
         try:
@@ -179,7 +180,7 @@ class IssuerKeys:
     async def _get(self, url: str) -> bytes:
         """What is at `url`, no further: redirects are answers like others, and no keys."""
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
+            async with within(FETCH_SECONDS):
                 reply = await self._fetch(url)
                 if reply.status != 200:
                     if reply.stream is not None:
@@ -205,6 +206,11 @@ async def _whole(reply: Reply, url: str) -> bytes:
     if len(body) > MOST_BYTES:
         raise JwksError(f"{url} has more than {MOST_BYTES} bytes")
     return bytes(body)
+
+
+def keys_in(place: KeysPlace, algorithms: Sequence[str]) -> dict[str, VerifyingKey]:
+    """The keys in the file of `place` that are for one of `algorithms`. Raises JwksError."""
+    return read_jwks(_contents(place), algorithms)
 
 
 def _contents(place: KeysPlace) -> bytes:

@@ -101,10 +101,10 @@ class Slot:
 
     async def _pause(self, reason: str) -> None:
         seconds = self._pace.pause(self._failures)
-        log.error("worker %d ended: %s; it is started anew in %g s", self.number, reason, seconds)
         self.restarts += 1
         if seconds > self._pace.patient and self._others_serve() and self._sockets:
             self._give_up_sockets()
+        log.error("worker %d ended: %s; it is started anew in %g s", self.number, reason, seconds)
         await set_within(self._hurry, seconds)
 
     def _give_up_sockets(self) -> None:

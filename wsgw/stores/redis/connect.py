@@ -24,6 +24,7 @@ from wsgw.settings import Settings
 from wsgw.stores.redis.address import CLUSTER, SENTINEL, SINGLE, Address, Target, parse
 from wsgw.stores.redis.names import Names
 from wsgw.stores.redis.wording import in_words
+from wsgw.waiting import within
 
 OLDEST = (7, 0)
 
@@ -91,7 +92,7 @@ class Connector:
         connection = self._prepared(address, login=True)
         try:
             self.made += 1
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with within(CONNECT_SECONDS):
                 await self._opened(connection)
                 hello = _pairs(await ask(connection, "HELLO", "2"))
             self._check(address, hello, roles)
@@ -109,7 +110,7 @@ class Connector:
             "host": address.host,
             "port": address.port,
             "socket_timeout": None,
-            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_connect_timeout": None,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
             "driver_info": None,  # else each connection asks for CLIENT SETINFO, which an ACL may refuse
@@ -183,7 +184,7 @@ class Connector:
         return named
 
     async def _in_time(self, sentinel: Address) -> Address | None:
-        async with asyncio.timeout(SENTINEL_SECONDS):
+        async with within(SENTINEL_SECONDS):
             return await self._ask_sentinel(sentinel)
 
     async def _ask_sentinel(self, sentinel: Address) -> Address | None:
@@ -215,7 +216,7 @@ class Connector:
                 last = error
                 continue
             try:
-                async with asyncio.timeout(CONNECT_SECONDS):
+                async with within(CONNECT_SECONDS):
                     slots = _slot_map(await ask(connection, "CLUSTER", "SLOTS"), address)
             except BaseException:
                 await connection.disconnect(nowait=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from hiredis import pack_command
@@ -24,6 +23,7 @@ from wsgw.stores.redis.keys import Keys
 from wsgw.stores.redis.subscription import Subscription
 from wsgw.stores.redis.waiting import Waiting
 from wsgw.stores.redis.wording import in_words
+from wsgw.waiting import within
 
 __all__ = ["Link", "Script", "Subscription"]
 
@@ -42,8 +42,9 @@ class Link:
     """Commands to a Redis of any kind (single, Sentinel, cluster).
 
     Commands of one turn of the loop go out as one pipeline, one batch in flight at a time, so commands take effect in
-    order. A command is answered, or fails with StoreUnavailable, within twice `redis_seconds`: it waits at most for
-    the batches before it, then for its own. One that failed may have taken effect all the same.
+    order. A command is answered, or fails with StoreUnavailable, within twice `redis_seconds` in which this process
+    runs: it waits at most for the batches before it, then for its own. One that failed may have taken effect all the
+    same.
 
     The first batch that is not answered in time makes all that waits fail, and `away` true: from then on commands fail
     at once, until one probe, with growing pauses, has found Redis again. On a cluster, one master away is Redis away.
@@ -178,7 +179,7 @@ class Link:
                     self.batches += 1
                     self.commands += len(batch)
                     self._began = self._now()
-                    async with self._deadline():
+                    async with within(self._seconds):
                         await self._exchange.run(batch)
                     self._spent, self._began = self._time_spent(), None
         except (RedisError, OSError, StoreUnavailable) as error:
@@ -195,24 +196,6 @@ class Link:
     def _time_spent(self) -> float:
         """Seconds in which batches were under way. A loop held up before it sent anything is not Redis's doing."""
         return self._spent if self._began is None else self._spent + self._now() - self._began
-
-    @contextlib.asynccontextmanager
-    async def _deadline(self) -> AsyncIterator[None]:
-        """`redis_seconds`, the last fifth of which begins only when the loop has come round once more.
-
-        A loop that was held up finds its timers due before it has read what arrived meanwhile: Redis is not to blame.
-        """
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(None) as timeout:
-
-            def last_part() -> None:
-                timeout.reschedule(loop.time() + 0.2 * self._seconds)
-
-            timer = loop.call_later(0.8 * self._seconds, last_part)
-            try:
-                yield
-            finally:
-                timer.cancel()
 
     # ---- away and back
 
@@ -265,7 +248,7 @@ class Link:
     async def _connect(self) -> None:
         servers = await self._connector.servers()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with within(self._seconds):
                 for connection in servers.connections.values():
                     await ask(connection, "PING")
         except BaseException:

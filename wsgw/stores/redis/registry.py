@@ -156,7 +156,7 @@ class RedisConnections:
             if await self._renew(now):
                 beats = await self._beat()
                 await self._hold_orphans()
-                await self._take_over_the_dead(beats)
+                await self._take_over_the_dead(beats, now)
                 self._write_anew_if_outdated()
         except StoreUnavailable:
             self._out_of_reach()
@@ -203,9 +203,9 @@ class RedisConnections:
         for book in list(self._orphans.values()):
             await book.hold(self._fence_ms)
 
-    async def _take_over_the_dead(self, beats: dict[str, bytes]) -> None:
+    async def _take_over_the_dead(self, beats: dict[str, bytes], asked: float) -> None:
         others = {node: beat for node, beat in beats.items() if node not in self._orphans}
-        for node, lease in self._watch.look(others, self._now()):
+        for node, lease in self._watch.look(others, self._now(), asked):
             keys = self._keys.of_node(node)
             answer = await self._link.run(TAKE, keys, [lease, self._token, self._fence_ms, _FALLEN_MS])
             if answer == 1:

@@ -15,6 +15,7 @@ from wsgw.errors import StoreUnavailable
 from wsgw.stores.redis.backoff import Backoff
 from wsgw.stores.redis.connect import CONNECT_SECONDS, Connector
 from wsgw.stores.redis.wording import in_words
+from wsgw.waiting import within
 
 log = logging.getLogger("wsgw.redis")
 
@@ -96,7 +97,7 @@ class Subscription:
     async def _subscribed(self) -> Connection:
         connection = await self._connector.listener(self._channel, self._sharded)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with within(CONNECT_SECONDS):
                 await connection.send_command("SSUBSCRIBE" if self._sharded else "SUBSCRIBE", self._channel)
                 self._take(await connection.read_response(disable_decoding=True))
         except BaseException:

@@ -31,8 +31,13 @@ class Watch:
         self._seen.clear()
         self._not_before = not_before
 
-    def look(self, beats: Mapping[str, bytes], now: float) -> list[tuple[str, bytes]]:
-        """Note the beats of the other nodes; gives who is dead, with the lease that it must have."""
+    def look(self, beats: Mapping[str, bytes], now: float, asked: float | None = None) -> list[tuple[str, bytes]]:
+        """Note the beats of the other nodes; gives who is dead, with the lease that it must have.
+
+        asked: when Redis was asked for them, if not `now`. What passed since then is no silence of theirs: if this
+        process stood still over it, so may they.
+        """
+        judged = now if asked is None else asked
         before, self._seen = self._seen, {}
         dead = []
         for node, beat in beats.items():
@@ -41,7 +46,7 @@ class Watch:
                 sighting = Sighting(beat, max(now, self._not_before), beat)
             self._seen[node] = sighting
             has_left = beat.endswith(self._left) and sighting.lease == beat
-            if has_left or now - sighting.since >= self._lease_seconds:
+            if has_left or judged - sighting.since >= self._lease_seconds:
                 dead.append((node, sighting.lease))
         return dead
 
