@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from tests.harness.backend import Backend
 from tests.harness.gateway import TestGateway
 from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
 from tests.harness.one_at_a_time import OneAtATime, first_of_all
+from tests.harness.pace import SLOWER
+from tests.harness.ports import nobody_listens
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet, SentinelSet
 from tests.parity.summary import lines as parity_lines
+from wsgw.authorizers import jwks_source
 
 MakeGateway = Callable[..., Awaitable[TestGateway]]
 
@@ -23,6 +27,15 @@ MakeGateway = Callable[..., Awaitable[TestGateway]]
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
     """Everything runs on the loop that the gateway runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What keeps this process busy is no fault of the code under test."""
+    # Hypothesis would fail each example that takes 200 ms, and tests whose examples it is slow to make.
+    settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("unhurried")
+    # Issuers run in the gateway's own process here.
+    jwks_source.FETCH_SECONDS *= SLOWER
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,6 +63,13 @@ async def backend() -> AsyncIterator[Backend]:
     await one.start()
     yield one
     await one.stop()
+
+
+@pytest.fixture
+def refused_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses connections."""
+    with nobody_listens() as port:
+        yield port
 
 
 @pytest.fixture

@@ -19,10 +19,13 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from tests.autobahn.case_loader import load_cases
+from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import client_frame, handshake, masked
 
 CLOSED, CLOSING, OPEN = 0, 2, 3
-DROP_TIMEOUT = 2.0  # how long the server may take to close the TCP connection, the closing handshake being done
+DROP_TIMEOUT = (
+    2.0 * SLOWER
+)  # how long the server may take to close the TCP connection, the closing handshake being done
 CASE_TIMEOUT = 300.0
 
 
@@ -321,7 +324,7 @@ class FuzzingClient(asyncio.Protocol):
         self._after(delay, fun)
 
     def killAfter(self, delay: float) -> None:
-        self._after(delay, self._fail)
+        self._after(delay * SLOWER, self._fail)
 
     def closeAfter(self, delay: float) -> None:
         self._after(delay, self.sendClose)

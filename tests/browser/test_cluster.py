@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.harness.cluster_command import ClusterCommand, running_cluster
+from tests.harness.pace import SLOWER
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -40,7 +41,7 @@ async def cluster() -> AsyncIterator[ClusterCommand]:
 async def join(browser: Browser, address: str, name: str) -> Page:
     """A tab of its own visitor, which has joined the lobby."""
     context = await browser.new_context()
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(20_000 * SLOWER)
     page = await context.new_page()
     await page.goto(address)
     await expect(page.locator("#state-text")).to_have_text("Connected")
@@ -57,7 +58,7 @@ async def say(page: Page, text: str) -> None:
 
 async def reads(page: Page, *texts: str) -> None:
     """The page shows exactly this conversation; it has as long as a node takes to come back."""
-    await expect(page.locator(".message .text")).to_have_text([*texts], timeout=20_000)
+    await expect(page.locator(".message .text")).to_have_text([*texts], timeout=20_000 * SLOWER)
 
 
 async def test_a_tab_on_each_node_talk_to_each_other_while_one_node_is_restarted(
@@ -80,7 +81,7 @@ async def test_a_tab_on_each_node_talk_to_each_other_while_one_node_is_restarted
     await cluster.says("node 2 is back")
 
     # The page comes back by itself, to the node that was started anew, and has missed nothing.
-    await expect(grace.locator("#state-text")).to_have_text("Connected", timeout=20_000)
+    await expect(grace.locator("#state-text")).to_have_text("Connected", timeout=20_000 * SLOWER)
     await expect(grace.locator("#connection-id")).not_to_have_text(before or "")
     await reads(grace, "Hello over there", "Hello yourself", "Are you there?")
     await say(grace, "Here I am")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,13 @@ def file(tmp_path: Path, backend: Backend) -> Path:
 
 def ids(received: list[Received]) -> set[str | None]:
     return {request.header("Wsgw-Connection-Id") for request in received}
+
+
+def written(data: Path, table: str) -> int:
+    """How many rows of `table` are on the disk."""
+    with contextlib.closing(sqlite3.connect(f"file:{data / 'wsgw.sqlite'}?mode=ro", uri=True)) as database:
+        count: int = database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return count
 
 
 async def killed(gateway: Served) -> None:
@@ -90,6 +99,7 @@ async def test_a_disconnect_that_the_backend_did_not_take_survives_kill_9(file: 
         client = await gateway.connect()
         await client.send_close(4001)
         await backend.wait_for("/disconnect", 2)
+        await until(lambda: written(tmp_path / "data", "owed") == 1)
         await killed(gateway)
     before = len(backend.got("/disconnect"))
     backend.on("/disconnect")

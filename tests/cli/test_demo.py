@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.harness.demo import Demo, command, running_demo
+from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import RawWebSocket
 from wsgw.cli.demo import example_directory
 
@@ -40,9 +41,11 @@ async def test_it_serves_a_chat_until_it_is_told_to_end(number: int):
         assert (await ada.receive_json())["text"] == "hello"
         ending = asyncio.create_task(demo.stop(number))
         # Both at once: no drain spreads the closes over seconds, and whoever answers is not waited for.
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(4 * SLOWER):
+            async with asyncio.timeout(4):
+                closes = [await client.receive_close() for client in (ada, grace)]
+            assert closes == [(1001, "Going away")] * 2
             for client in (ada, grace):
-                assert await client.receive_close() == (1001, "Going away")
                 await client.send_close(1001)
             code, err = await ending
         assert code == 0

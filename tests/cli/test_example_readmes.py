@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,24 +27,28 @@ pytestmark = [
 
 
 @contextlib.asynccontextmanager
-async def running(port: str, *arguments: str, cwd: Path | None = None) -> AsyncIterator[None]:
-    """`python ARGUMENTS`, as soon as it listens on `port`; ended in the end."""
+async def running(ports: Iterable[str], *arguments: str, cwd: Path | None = None) -> AsyncIterator[None]:
+    """`python ARGUMENTS`, as soon as it listens on each of `ports`; ended in the end."""
     silent = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=cwd, stdout=silent, stderr=silent)
     try:
         async with asyncio.timeout(20):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", int(port))
-                except OSError:
+            for port in ports:
+                while not await listens(port):
                     await asyncio.sleep(0.05)
-                else:
-                    writer.close()
-                    break
         yield
     finally:
         process.kill()
         await process.wait()
+
+
+async def listens(port: str) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def commands(readme: str) -> Iterator[tuple[list[str], str]]:
@@ -67,7 +71,7 @@ async def test_every_command_prints_what_the_readme_shows(example: str, tmp_path
         (tmp_path / name).write_text(text)
     shown = list(commands((EXAMPLES / example / "README.md").read_text()))
     assert len(shown) >= 7
-    async with running(free[ports[0]], str(tmp_path / service)), serving(tmp_path / "wsgw.yaml") as served:
+    async with running(free.values(), str(tmp_path / service)), serving(tmp_path / "wsgw.yaml") as served:
         await each_prints(shown, served.ready["data"])
 
 
@@ -95,7 +99,7 @@ async def test_the_first_rest_and_http_apis_of_the_readme_answer_as_it_shows(tmp
         (tmp_path / name).write_text(written[2].replace(":9000", f":{port}"))
     shown = list(commands(readme))
     assert len(shown) == 4
-    backend = running(port, "-m", "http.server", port, "--bind", "127.0.0.1", cwd=tmp_path)
+    backend = running([port], "-m", "http.server", port, "--bind", "127.0.0.1", cwd=tmp_path)
     async with backend, serving(tmp_path / "web.yaml") as served:
         await each_prints(shown, served.ready["data"])
 

@@ -73,10 +73,10 @@ async def stored(where: tuple[str, str]) -> SimpleNamespace:
 
 
 @asynccontextmanager
-async def serving(*words: str) -> AsyncIterator[Served]:
+async def serving(*words: str, program: tuple[str, ...] = ("-m", "wsgw")) -> AsyncIterator[Served]:
     """`wsgw serve` with these words and no file."""
     pipe = asyncio.subprocess.PIPE
-    command = [sys.executable, "-m", "wsgw", "serve", "--port", "0", "--control-port", "0", *words]
+    command = [sys.executable, *program, "serve", "--port", "0", "--control-port", "0", *words]
     one = Served(await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe))
     try:
         await one.started()
@@ -146,6 +146,15 @@ async def test_nothing_is_stored_if_anything_is_wrong(where: tuple[str, str], wr
     assert "wrong.yaml:1: error: apis.x" in result.output
     assert "nothing was stored" in result.output
     assert (await stored(where)).revision == 0
+
+
+async def test_routes_that_want_signatures_are_no_warning_where_a_stored_key_can_sign(where: tuple[str, str], written):
+    route = "GET /: {authorizationType: AWS_IAM, integration: 'http://localhost:9/'}"
+    api = written(f"apis: {{signed: {{protocol: HTTP, routes: {{{route}}}}}}}", "api.yaml")
+    refused = await wsgw("import", api, *where, "--fail-on-warnings")
+    assert (refused.exit_code, "there is no access key in force" in refused.output) == (1, True)
+    await wsgw("import", written(KEYS), *where)
+    assert (await wsgw("import", api, *where, "--fail-on-warnings")).output.startswith("stored signed (")
 
 
 async def test_delete_takes_apis_keys_and_tokens_away(where: tuple[str, str], written):
@@ -384,9 +393,17 @@ async def test_a_gateway_that_runs_takes_what_is_imported_and_closes_nobody(wher
             await gateway.connect("/chat/prod")
 
 
+#: The command of a gateway that does not look by itself whether something new is stored.
+WAITS_TO_BE_TOLD = """
+from wsgw.cli import main, stored_following
+stored_following._EVERY = 3600
+main.main(prog_name="wsgw")
+"""
+
+
 async def test_nodes_that_share_a_redis_take_an_import_within_a_second(redis: RedisServer, written):
-    where = ("--redis", redis.url, "--cluster-secret", "secret")
-    async with serving(*where) as one, serving(*where) as other:
+    where, program = ("--redis", redis.url, "--cluster-secret", "secret"), ("-c", WAITS_TO_BE_TOLD)
+    async with serving(*where, program=program) as one, serving(*where, program=program) as other:
         seconds = []
         for number in range(5):
             await wsgw("import", written(CHAT % ("chat", number)), *where)
@@ -394,8 +411,8 @@ async def test_nodes_that_share_a_redis_take_an_import_within_a_second(redis: Re
             await one.says("wsgw: deployed", number + 1)
             await other.says("wsgw: deployed", number + 1)
             seconds.append(time.monotonic() - began)
-        # The revision is looked at every two seconds: only what was announced is that fast on both, time after time.
-        assert sum(one < 1 for one in seconds) >= 4, seconds
+        # Both were told, time after time; how soon, a busy machine shows once in a while only.
+        assert min(seconds) < 1, seconds
         assert [await answer(node) for node in (one, other)] == ["4", "4"]
 
 

@@ -18,6 +18,7 @@ from tests.harness.redis_server import RedisServer
 from tests.harness.serving import Served
 from tests.harness.until import until
 from tests.harness.usage import KEYED_API as API
+from tests.harness.workers import serving_with_workers
 from wsgw.cli.stored_definitions import API_KEY, USAGE_PLAN
 from wsgw.settings import Settings
 from wsgw.stores.document_store import document_store
@@ -93,7 +94,7 @@ async def test_a_change_that_is_wrong_leaves_the_keys_as_they_were(write: Write)
 
 async def test_all_workers_take_keys_and_answer_for_usage(write: Write, own_redis: RedisServer):
     file = write(API + KEY % VALUE + PLAN % 20, "wsgw.yaml")
-    async with serving(file, "--redis", own_redis.url, "--workers", "2") as served:
+    async with serving_with_workers(Path(file), own_redis.url) as served:
         answers = [await status(served) for _ in range(30)]
         assert (answers.count(200), answers.count(429)) == (20, 10)
         control = served.ready["control"]

@@ -127,9 +127,9 @@ def test_signing_without_credentials_says_what_to_set(monkeypatch: pytest.Monkey
 
 
 def exchange(base: str, *pieces: bytes, size: int) -> bytes:
-    """What the backend answers when it is sent `pieces` one by one: `size` bytes, or what it sends in two seconds."""
+    """What the backend answers when it is sent `pieces` one by one: `size` bytes, or what it sends before its end."""
     host, port = base.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), 2) as connection:
+    with socket.create_connection((host, int(port)), 10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
             connection.sendall(piece)

@@ -18,6 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.harness.backend import Backend
+from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import RawWebSocket, handshake, open_socket
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import DidNotStart, Served, serving
@@ -155,7 +156,8 @@ async def test_a_killed_worker_costs_its_own_clients_only_and_their_disconnects_
     file: Path, redis: RedisServer, backend: Backend
 ):
     file.write_text(definition("pong", f"$disconnect: {backend.url}/gone"))
-    async with serving_with_workers(file, redis.url, "--lease-seconds", "1") as gateway:
+    # No shorter: the worker that is left must not seem dead while the machine is busy.
+    async with serving_with_workers(file, redis.url, "--lease-seconds", "3") as gateway:
         clients = [await gateway.connect() for _ in range(16)]
         by_node: dict[str, list[RawWebSocket]] = {}
         for client in clients:
@@ -171,9 +173,8 @@ async def test_a_killed_worker_costs_its_own_clients_only_and_their_disconnects_
         await gateway.says("worker 0 ended: killed by SIGKILL; it is started anew in 0.1 s")
         for client in kept:
             assert (await ask(client))[0] == "pong"
-        gone = await backend.wait_for("/gone", len(lost), timeout=20)
-        assert {event.header("Wsgw-Connection-Id") for event in gone} == ids
-        assert {event.header("Wsgw-Disconnect-Code") for event in gone} == {"1006"}
+        await until(lambda: {event.header("Wsgw-Connection-Id") for event in backend.got("/gone")} == ids, 30)
+        assert {event.header("Wsgw-Disconnect-Code") for event in backend.got("/gone")} == {"1006"}
         await until_ready(gateway)
         assert len({await node_of(await gateway.connect()) for _ in range(24)}) == 2
 
@@ -300,7 +301,7 @@ async def test_a_second_signal_ends_them_at_once(file: Path, redis: RedisServer)
         began = time.monotonic()
         gateway.signal(signal.SIGINT)
         assert await gateway.ended() == 1
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 5 * SLOWER
         assert len(clients) == 6
 
 
@@ -344,7 +345,7 @@ async def test_whoever_was_accepted_before_the_drain_is_let_in_and_told(
         # They were accepted in the order in which they came.
         last = await gateway.connect()
         gateway.signal(signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while await _listens(url):
                 await asyncio.sleep(0.002)
         for raw in waiting:

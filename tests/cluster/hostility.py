@@ -9,6 +9,7 @@ from tests.cluster.steps import push_elsewhere, push_to
 from tests.harness.cluster import ClusterUnderTest
 from tests.harness.fleet import Client
 from tests.harness.node import NodeUnderTest
+from tests.harness.pace import SLOWER
 from tests.harness.until import until
 from wsgw.ids import read_connection_id
 from wsgw.stores.redis.keys import Keys
@@ -41,7 +42,7 @@ async def lives(cluster: ClusterUnderTest) -> None:
 
 
 async def counted(nodes: Sequence[NodeUnderTest], metric: str, least: float) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * SLOWER):
         while not all([await node.metric(metric) >= least for node in nodes]):
             await asyncio.sleep(0.02)
 
@@ -52,6 +53,6 @@ async def said(node: NodeUnderTest, text: str, count: int = 1) -> None:
 
 
 async def reach_each_other(cluster: ClusterUnderTest, seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(seconds * SLOWER):
         while (await push_elsewhere(cluster)).status != 200:
             await asyncio.sleep(0.05)

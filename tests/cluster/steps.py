@@ -14,6 +14,7 @@ from urllib.parse import quote
 from tests.harness.cluster import ClusterUnderTest
 from tests.harness.fleet import Client
 from tests.harness.node import NodeUnderTest
+from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import Response, exchange
 
 
@@ -34,14 +35,14 @@ async def begun(cluster: ClusterUnderTest, scale: Scale) -> None:
 
 async def ready(nodes: list[NodeUnderTest], seconds: float) -> None:
     """Wait until they all say so."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(seconds * SLOWER):
         while not all([await node.ready() for node in nodes]):
             await asyncio.sleep(0.05)
 
 
 async def only_successes(cluster: ClusterUnderTest, seconds: float) -> None:
     """Wait until, for half a second, every push has been answered with what happened: nothing is 503 any more."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(seconds * SLOWER):
         while True:
             since = cluster.now()
             await asyncio.sleep(0.5)
@@ -68,7 +69,14 @@ async def manage(node: NodeUnderTest, method: str, client: Client, body: bytes =
     return await exchange(node.url, head.encode() + body)
 
 
+async def taken_over(nodes: Iterable[NodeUnderTest], count: int = 1) -> None:
+    """Wait until these nodes have taken so many others for dead."""
+    async with asyncio.timeout(10 * SLOWER):
+        while sum([await node.metric("wsgw_takeovers_total") for node in nodes]) < count:
+            await asyncio.sleep(0.05)
+
+
 async def closed(clients: Iterable[Client], seconds: float) -> None:
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(seconds * SLOWER):
         while any(client.open for client in clients):
             await asyncio.sleep(0.02)

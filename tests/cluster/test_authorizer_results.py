@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness.backend import Backend
-from tests.harness.cluster import PATIENT
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.guarded_cluster import Door, GuardedCluster, get, tell
 from tests.harness.node import NodeUnderTest
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet
 
@@ -28,14 +28,14 @@ async def asked(node: NodeUnderTest, token: str = "ada") -> int:
     return await get(node, "/guarded", x_token=token)
 
 
-async def becomes(asking: Callable[[], Awaitable[int]], status: int, seconds: float = 5) -> None:
+async def becomes(asking: Callable[[], Awaitable[int]], status: int, seconds: float = 5 * SLOWER) -> None:
     async with asyncio.timeout(seconds):
         while await asking() != status:
             await asyncio.sleep(0.02)
 
 
 async def test_the_authorizer_is_asked_once_for_all_nodes(own_redis: RedisServer, tmp_path: Path, door: Door):
-    async with GuardedCluster(tmp_path, [own_redis.url] * 3, door, *PATIENT) as cluster:
+    async with GuardedCluster(tmp_path, [own_redis.url] * 3, door) as cluster:
         for _ in range(2):
             assert [await asked(node) for node in cluster.nodes] == [200] * 3
         door.denied = {"eve"}
@@ -46,7 +46,7 @@ async def test_the_authorizer_is_asked_once_for_all_nodes(own_redis: RedisServer
 async def test_a_node_that_starts_later_knows_what_the_others_have_learnt(
     own_redis: RedisServer, tmp_path: Path, door: Door
 ):
-    async with GuardedCluster(tmp_path, [own_redis.url] * 2, door, *PATIENT) as cluster:
+    async with GuardedCluster(tmp_path, [own_redis.url] * 2, door) as cluster:
         first, second = cluster.nodes
         assert await asked(first) == 200
         await first.kill()
@@ -56,31 +56,31 @@ async def test_a_node_that_starts_later_knows_what_the_others_have_learnt(
 
 
 async def test_a_flush_reaches_all_nodes(own_redis: RedisServer, tmp_path: Path, door: Door):
-    async with GuardedCluster(tmp_path, [own_redis.url] * 3, door, *PATIENT) as cluster:
+    async with GuardedCluster(tmp_path, [own_redis.url] * 3, door) as cluster:
         assert [await asked(node) for node in cluster.nodes] == [200] * 3
         door.denied = {"ada"}
         assert (await tell(cluster.nodes[0].control, "DELETE", FLUSH)).status == 202
         for node in cluster.nodes:
-            await becomes(lambda: asked(node), 403, 2)  # noqa: B023
+            await becomes(lambda: asked(node), 403, 2 * SLOWER)  # noqa: B023
         # One question does for all; but a node that asks before it has heard of the flush keeps what it learns.
         assert 2 <= door.asked["ada"] <= 4
 
 
 async def test_a_flush_reaches_all_nodes_of_a_redis_cluster(redis_cluster: RedisClusterSet, tmp_path: Path, door: Door):
-    async with GuardedCluster(tmp_path, [redis_cluster.url] * 3, door, *PATIENT) as cluster:
+    async with GuardedCluster(tmp_path, [redis_cluster.url] * 3, door) as cluster:
         assert [await asked(node) for node in cluster.nodes] == [200] * 3
         assert door.asked == {"ada": 1}
         door.denied = {"ada"}
         assert (await tell(cluster.nodes[0].control, "DELETE", FLUSH)).status == 202
         for node in cluster.nodes:
-            await becomes(lambda: asked(node), 403, 2)  # noqa: B023
+            await becomes(lambda: asked(node), 403, 2 * SLOWER)  # noqa: B023
 
 
 async def test_a_flush_reaches_a_node_that_did_not_hear_of_it(
     own_redis: RedisServer, proxies: list[FaultProxy], tmp_path: Path, door: Door
 ):
     """The announcement is lost: its subscription had ended, and comes back only later."""
-    async with GuardedCluster(tmp_path, [f"redis://{proxy.address}" for proxy in proxies], door, *PATIENT) as cluster:
+    async with GuardedCluster(tmp_path, [f"redis://{proxy.address}" for proxy in proxies], door) as cluster:
         first, deaf = cluster.nodes[:2]
         assert [await asked(node) for node in (first, deaf)] == [200] * 2
         proxies[1].refuse()
@@ -95,7 +95,7 @@ async def test_a_flush_reaches_a_node_that_did_not_hear_of_it(
 async def test_what_was_asked_before_a_flush_is_known_to_no_node_after_it(
     own_redis: RedisServer, tmp_path: Path, door: Door
 ):
-    async with GuardedCluster(tmp_path, [own_redis.url] * 2, door, *PATIENT) as cluster:
+    async with GuardedCluster(tmp_path, [own_redis.url] * 2, door) as cluster:
         first, second = cluster.nodes
         assert [await asked(node, "bob") for node in cluster.nodes] == [200] * 2
         door.open.clear()

@@ -14,6 +14,7 @@ from tests.harness.cluster import ClusterUnderTest
 from tests.harness.fleet import Client
 from tests.harness.history import BackendDisconnect
 from tests.harness.node import NodeUnderTest
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 
 LEAVING = 200
@@ -59,14 +60,14 @@ async def waiting(nodes: Iterable[NodeUnderTest]) -> float:
 
 async def come_to_wait(nodes: list[NodeUnderTest], count: int) -> None:
     """Wait until so many `$disconnect`s wait on these nodes: they have failed once."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * SLOWER):
         while await waiting(nodes) != count:
             await asyncio.sleep(0.05)
 
 
 async def come_to_be_owed(redis: RedisServer, count: int) -> None:
     """Wait until so many `$disconnect`s stand in the books, so that others find them."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * SLOWER):
         while sum([await redis.cli("HLEN", key) for key in await redis.cli("KEYS", "wsgw:1:{*}:owed")]) != count:
             await asyncio.sleep(0.05)
 

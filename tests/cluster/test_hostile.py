@@ -10,6 +10,7 @@ import pytest
 from tests.cluster.hostility import KEYS, lives, names, reach_each_other, said
 from tests.harness.cluster import ClusterUnderTest
 from tests.harness.history import Closed
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import DidNotStart, serving
 from tests.harness.until import until
@@ -40,7 +41,7 @@ async def test_keys_of_another_type_are_replaced_or_left_alone(own_redis: RedisS
             await cluster.connect(2)
             await lives(cluster)
             await reach_each_other(cluster)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(5 * SLOWER):
                 while key in OWN and await own_redis.cli("TYPE", name) == "list":
                     await asyncio.sleep(0.02)
             if key in OWN:
@@ -77,7 +78,7 @@ async def test_values_of_50_mb_do_not_keep_nodes_from_serving(own_redis: RedisSe
         for key in ("nodes", "open", "owed"):
             await own_redis.cli("HSET", of_the_first(key, cluster), "huge", huge)
             await lives(cluster)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * SLOWER):
             while await own_redis.cli("HLEN", KEYS.nodes) > 2:
                 await asyncio.sleep(0.1)
         for number, key in enumerate(("api", "accessKey"), 1):
@@ -104,7 +105,7 @@ async def test_values_of_50_mb_do_not_keep_nodes_from_serving(own_redis: RedisSe
         await own_redis.cli("DEL", KEYS.revision)
         await reach_each_other(cluster, 10)
         # Whoever lists connections finds what is none, and removes it.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * SLOWER):
             while (await cluster.nodes[1].get("/connections"))[0] != 200:
                 await asyncio.sleep(0.1)
         await cluster.rebuilt(own_redis, 10)

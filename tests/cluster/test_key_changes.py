@@ -9,9 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.harness.cluster import PATIENT
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.guarded_cluster import wsgw
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import Served, serving
 from tests.harness.usage import KEYED_API as API
@@ -37,7 +37,7 @@ async def statuses(gateway: Served, value: str, count: int = 24) -> Counter[int]
 
 
 async def become(gateway: Served, value: str, status: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * SLOWER):
         while set(await statuses(gateway, value)) != {status}:
             await asyncio.sleep(0.05)
 
@@ -53,7 +53,7 @@ async def test_keys_and_plans_act_on_all_workers_without_a_restart(own_redis: Re
     file = tmp_path / "own.yaml"
     file.write_text(OWN)
     await imported(tmp_path, own_redis, API + PARTNER + PLAN % ("partner", ""))
-    async with serving_with_workers(file, own_redis.url, *PATIENT) as gateway:
+    async with serving_with_workers(file, own_redis.url) as gateway:
         workers = children(gateway)
         assert await statuses(gateway, VALUE) == {200: 24}
         assert await statuses(gateway, OTHER) == {403: 24}

@@ -15,6 +15,7 @@ import pytest
 
 from tests.cluster.steps import manage, push_elsewhere
 from tests.harness.cluster import DEFINITION, ClusterUnderTest
+from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet, SentinelSet
@@ -111,7 +112,7 @@ async def imported(directory: Path, *where: str) -> None:
 
 async def answered(url: str, api: str) -> str:
     """What the API `api` answers at `url`, as soon as it is served there."""
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(2 * SLOWER):
         while True:
             try:
                 client = await RawWebSocket.connect(f"{url.replace('http', 'ws', 1)}/{api}/prod")

@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from tests.cluster.steps import Scale, begun, closed, only_successes, ready
+from tests.cluster.steps import Scale, begun, closed, only_successes, ready, taken_over
 from tests.harness.cluster import ClusterUnderTest
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet
 
@@ -49,12 +50,13 @@ async def test_a_node_stands_still_until_the_others_hold_it_for_dead(
 ):
     """R-13, with a process that sleeps in place of a network that is cut."""
     async with ClusterUnderTest(tmp_path, [own_redis.url] * 3) as cluster:
-        cluster.bounds = replace(cluster.bounds, fenced=scale.fault + 5)
+        cluster.bounds = replace(cluster.bounds, fenced=scale.fault + 5 * SLOWER)
         await begun(cluster, scale)
         asleep = cluster.clients_of(cluster.nodes[0])
         async with cluster.pushing():
             cluster.nodes[0].pause()
-            await asyncio.sleep(scale.fault)
+            await asyncio.sleep(scale.fault / 2)
+            await taken_over(cluster.nodes[1:])
             cluster.nodes[0].go_on()
             await closed(asleep, 5)
             await ready(cluster.nodes, 10)

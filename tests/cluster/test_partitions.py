@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from tests.cluster.steps import Scale, begun, closed, only_successes, ready
+from tests.cluster.steps import Scale, begun, closed, only_successes, ready, taken_over
 from tests.harness.cluster import ClusterUnderTest
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.history import Closed
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 
 
@@ -24,7 +25,7 @@ async def test_a_node_has_half_open_connections_to_redis(
         async with cluster.pushing():
             async with cluster.store_away():
                 proxies[0].blackhole()
-                async with asyncio.timeout(2 * 0.5 + 0.5):
+                async with asyncio.timeout(2 * 0.5 + 0.5 * SLOWER):
                     while await cluster.nodes[0].ready():
                         await asyncio.sleep(0.02)
                 assert await cluster.nodes[1].ready()
@@ -63,14 +64,15 @@ async def test_a_node_is_cut_off_from_redis_until_the_others_hold_it_for_dead(
     """R-13."""
     urls = [f"redis://{proxy.address}" for proxy in proxies]
     async with ClusterUnderTest(tmp_path, urls) as cluster:
-        cluster.bounds = replace(cluster.bounds, fenced=scale.fault + 5)
+        cluster.bounds = replace(cluster.bounds, fenced=scale.fault + 5 * SLOWER)
         await begun(cluster, scale)
         cut_off = cluster.clients_of(cluster.nodes[0])
         async with cluster.pushing():
             async with cluster.store_away():
                 cluster.nodes[0].is_lost()
                 proxies[0].blackhole()
-                await asyncio.sleep(scale.fault)
+                await asyncio.sleep(scale.fault / 2)
+                await taken_over(cluster.nodes[1:])
                 proxies[0].heal()
                 await ready(cluster.nodes, 10)
             await closed(cut_off, 5)

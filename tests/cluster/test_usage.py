@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from tests.harness.cluster import PATIENT, ClusterUnderTest
+from tests.harness.cluster import ClusterUnderTest
 from tests.harness.node import NodeUnderTest
 from tests.harness.redis_server import RedisServer
 from tests.harness.usage import KEYED_API, VALUE
@@ -67,7 +67,7 @@ async def is_used(node: NodeUnderTest, expected: list[int]) -> None:
 async def test_a_quota_is_exact_over_three_nodes_and_each_request_is_counted_once(
     own_redis: RedisServer, tmp_path: Path
 ):
-    async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, *PATIENT, definition=limited(200)) as cluster:
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 3, definition=limited(200)) as cluster:
         assert await many(cluster.nodes, 300) == {200: 200, 429: 100}
         for node in cluster.nodes:
             await is_used(node, [200, 0])
@@ -75,7 +75,7 @@ async def test_a_quota_is_exact_over_three_nodes_and_each_request_is_counted_onc
 
 async def test_what_a_killed_node_counted_stays_but_for_its_last_second(own_redis: RedisServer, tmp_path: Path):
     """Counting survives a dead node: the quota whole, of the days no more than the last second is lost."""
-    async with ClusterUnderTest(tmp_path, [own_redis.url] * 2, *PATIENT, definition=limited(500)) as cluster:
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 2, definition=limited(500)) as cluster:
         doomed, other = cluster.nodes
         await many([doomed], 50)
         await is_used(other, [50, 450])
@@ -89,7 +89,7 @@ async def test_what_a_killed_node_counted_stays_but_for_its_last_second(own_redi
 
 @pytest.mark.slow
 async def test_a_node_that_ends_as_it_should_loses_nothing(own_redis: RedisServer, tmp_path: Path):
-    async with ClusterUnderTest(tmp_path, [own_redis.url] * 2, *PATIENT, definition=limited(500)) as cluster:
+    async with ClusterUnderTest(tmp_path, [own_redis.url] * 2, definition=limited(500)) as cluster:
         ending, other = cluster.nodes
         assert await many([ending], 50) == {200: 50}
         assert await ending.terminate() == 0
@@ -104,7 +104,7 @@ async def test_while_redis_is_down_usage_is_counted_by_the_nodes_and_handed_over
     """The days whole, also those of the last second before; quotas as far as they were counted by then."""
     async with (
         RedisServer(persistent=True) as redis,
-        ClusterUnderTest(tmp_path, [redis.url] * 3, *PATIENT, definition=limited(500)) as cluster,
+        ClusterUnderTest(tmp_path, [redis.url] * 3, definition=limited(500)) as cluster,
     ):
         assert await many(cluster.nodes, 60) == {200: 60}
         await redis.kill()
@@ -125,7 +125,7 @@ async def test_a_plans_limits_let_all_through_while_redis_is_away_and_hold_when_
     definition = limited(500).replace("    quota:", "    throttle: {{rateLimit: 0.001, burstLimit: 3}}\n    quota:")
     async with (
         RedisServer(persistent=True) as redis,
-        ClusterUnderTest(tmp_path, [redis.url] * 2, *PATIENT, definition=definition) as cluster,
+        ClusterUnderTest(tmp_path, [redis.url] * 2, definition=definition) as cluster,
     ):
         assert await many(cluster.nodes, 2) == {200: 2}
         await redis.kill()

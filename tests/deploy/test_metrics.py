@@ -15,6 +15,7 @@ import trustme
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.harness.cluster import PATIENT
 from tests.harness.redis_server import RedisServer
 from tests.harness.serving import serving
 
@@ -70,7 +71,7 @@ async def exported(*options: str) -> set[str]:
     file, secret = ROOT / "examples/chat/wsgw.yaml", "s" * 32
     async with (
         RedisServer() as redis,
-        serving(file, "--redis", redis.url, "--cluster-secret", secret, *options) as served,
+        serving(file, "--redis", redis.url, *PATIENT, "--cluster-secret", secret, *options) as served,
         aiohttp.ClientSession() as session,
         session.get(served.ready["control"] + "/metrics") as answer,
     ):

@@ -431,7 +431,7 @@ Pair = tuple[TestGateway, TestGateway]
 @pytest.fixture
 async def pair(make_gateway: MakeGateway, redis: RedisServer) -> Pair:
     """Two nodes that share a Redis."""
-    first, second = [await make_gateway(redis=redis.url) for _ in range(2)]
+    first, second = [await make_gateway(redis=redis.url, redis_seconds=1) for _ in range(2)]
     serve(first)
     serve(second)
     return first, second
@@ -473,7 +473,7 @@ async def test_a_lost_announcement_costs_a_second(pair: Pair):
 async def test_a_node_that_starts_later_knows_what_is_revoked(pair: Pair, make_gateway: MakeGateway):
     first, _ = pair
     await revoke(first, principalId="ada")
-    third = await make_gateway(redis=first.settings.redis)
+    third = await make_gateway(redis=first.settings.redis, redis_seconds=1)
     serve(third)
     assert (await refused(third, "/prod?token=good")).status == 401
 
@@ -530,7 +530,7 @@ async def test_who_was_cut_off_while_it_was_lifted_does_not_store_it_again(pair:
 
 
 async def test_what_has_been_over_for_a_day_is_not_kept(make_gateway: MakeGateway, redis: RedisServer):
-    gateway = await make_gateway(redis=redis.url)
+    gateway = await make_gateway(redis=redis.url, redis_seconds=1)
     serve(gateway)
     now = gateway.app.access.now()
     await revoke(gateway, principalId="lifted")

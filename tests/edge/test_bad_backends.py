@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from math import inf
 from typing import Any
 
 import pytest
@@ -151,11 +152,12 @@ async def test_a_circuit_opens_and_spares_the_backend_and_the_callers_time(
             assert (await client.receive_json())["message"] == message
         message = NETWORK
         assert backend is not None
-        before, began = backend.connections, time.perf_counter()
+        (circuit,) = [host.circuit for host in gateway.app._pool._hosts.values() if host.circuit.opened]
+        circuit._retry_at = inf  # No probe, however long this takes.
+        before = backend.connections
         for _ in range(50):
             await client.send_json({"action": "call"})
             assert (await client.receive_json())["message"] == message
-        assert time.perf_counter() - began < 0.9, "within the first pause, so that there is no probe"
         assert backend.connections == before
         await client.send_json({"action": "other"})
         assert await client.receive_json() == {"action": "other"}
@@ -175,7 +177,7 @@ async def test_a_backend_that_recovers_is_called_again(make_gateway: MakeGateway
         gateway.serve(route("call", http(backend.url), two_way=True))
         client = await gateway.connect()
         answers = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * SLOWER):
             while not answers or "message" in answers[-1]:
                 await client.send_json({"action": "call"})
                 answers.append(await client.receive_json())
@@ -196,13 +198,14 @@ async def test_two_hundred_calls_that_hang_do_not_slow_down_other_routes(make_ga
         for client in stuck:
             await client.send_json({"action": "call"})
         free = await gateway.connect()
-        slowest = 0.0
+        took = []
         for _ in range(100):
             began = time.perf_counter()
             await free.send_json({"action": "other"})
             assert await free.receive_json() == {"action": "other"}
-            slowest = max(slowest, time.perf_counter() - began)
-        assert slowest < 0.5
+            took.append(time.perf_counter() - began)
+        # Who waited for the calls that hang would wait as long as they do. What holds up the machine is none of theirs.
+        assert sorted(took)[-3] < 0.5
         for client in stuck:
             # Once the circuit has opened, it says that rather than how long it took.
             assert (await client.receive_json())["message"] in (TOO_LATE, NETWORK)

@@ -83,7 +83,7 @@ async def test_a_body_that_breaks_off_never_looks_whole_and_takes_no_memory(gate
         received = bytearray()
         async with await open_socket(gateway.url) as client:
             await client.send(REQUEST)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(20 * SLOWER):
                 try:
                     while piece := await client.reader.read(65_536):
                         received += piece
@@ -121,7 +121,7 @@ async def test_events_reach_the_client_one_by_one(gateway: TestGateway, protocol
             await exchange.send(b"9\r\ndata: %d\n\n\r\n" % number)
         await exchange.send(b"0\r\n\r\n")
 
-    async with bad.bad_backend(events) as backend, asyncio.timeout(10):
+    async with bad.bad_backend(events) as backend, asyncio.timeout(10 * SLOWER):
         gateway.deploy(an_api(protocol, backend.url))
         async with await open_socket(gateway.url) as client:
             await client.send(REQUEST)
@@ -143,7 +143,7 @@ async def test_a_client_that_goes_ends_the_call_to_the_backend(gateway: TestGate
         if await exchange.request() is None:  # the gateway has closed
             ended.set()
 
-    async with bad.bad_backend(endless) as backend, asyncio.timeout(10):
+    async with bad.bad_backend(endless) as backend, asyncio.timeout(10 * SLOWER):
         gateway.deploy(an_api(protocol, backend.url))
         async with await open_socket(gateway.url) as client:
             await client.send(REQUEST)
@@ -157,7 +157,7 @@ async def test_large_bodies_pass_both_ways(gateway: TestGateway, protocol):
     async with bad.bad_backend(bad.echo) as backend:
         gateway.deploy(an_api(protocol, backend.url))
         head = b"POST /pets/dev/bad HTTP/1.1\r\nHost: g\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
-        (response,) = split_responses(await asyncio.wait_for(talk(gateway.url, head + body), 20))
+        (response,) = split_responses(await asyncio.wait_for(talk(gateway.url, head + body), 20 * SLOWER))
         assert response.status == 200
         assert response.body == body
 

@@ -142,6 +142,7 @@ async def nothing_more_is_told(gateway: TestGateway, recorder: Recorder, count: 
 
 
 async def test_two_hours_end_a_connection_however_busy_it_is(gateway: TestGateway, recorder: Recorder):
+    gateway.clock.stand_still()
     recorder.serve(gateway, DISCONNECT, route("ping", mock("pong"), two_way=True))
     client = await gateway.connect()
     for _ in range(12):
@@ -235,6 +236,7 @@ async def test_a_connection_that_ends_twice_over_is_told_once_with_what_came_fir
 
 
 async def test_a_client_gets_time_to_answer_the_close_frame(gateway: TestGateway, recorder: Recorder):
+    gateway.clock.stand_still()
     recorder.serve(gateway, DISCONNECT, stage=FOREVER)
     client = await gateway.connect()
     gateway.connections[0].end_normally()
@@ -421,7 +423,7 @@ async def test_disconnect_comes_after_all_earlier_messages(
         await client.send_text(str(number))
     await backend.wait_for("/slow", concurrency)
     (connection,) = gateway.connections
-    await until(lambda: connection._running + len(connection._inbox or ()) == 6)
+    await until(lambda: connection._running + len(connection.inbox or ()) == 6)
     await how(gateway, client)
     await client.receive_close() if not client.writer.is_closing() else None
     await client.drop()

@@ -29,6 +29,7 @@ from tests.harness.lambda_endpoint import (
     refuses,
     returns,
 )
+from tests.harness.pace import SLOWER
 from tests.harness.raw_http import authority
 from tests.harness.raw_websocket import HandshakeRefused, Response, handshake, open_socket
 from wsgw.definitions.access import ThrottleSettings
@@ -498,7 +499,8 @@ async def test_a_handler_that_takes_too_long_is_a_504(gateway: TestGateway):
 async def test_a_lambda_function_that_takes_too_long_is_a_504(gateway: TestGateway, functions: LambdaEndpoint):
     never = Never()
     functions.functions = {"never": never, "ok": returns({"statusCode": 200})}
-    limit = StageLimits(timeout_ms=100)
+    # Long enough for the call to arrive.
+    limit = StageLimits(timeout_ms=100 * SLOWER)
     uri = "${stageVariables.function}"
     stages = {
         # The SDK client is made with the first call, which takes its time.
@@ -511,9 +513,9 @@ async def test_a_lambda_function_that_takes_too_long_is_a_504(gateway: TestGatew
     await asyncio.wait_for(never.abandoned.wait(), 5)
 
 
-async def test_a_backend_that_cannot_be_reached_is_a_504(gateway: TestGateway, unused_tcp_port: int):
+async def test_a_backend_that_cannot_be_reached_is_a_504(gateway: TestGateway, refused_port: int):
     """Choice: the status of INTEGRATION_FAILURE, the text that WebSocket APIs have for all that is wrong behind."""
-    gateway.serve(route("$connect", http(f"http://127.0.0.1:{unused_tcp_port}/")))
+    gateway.serve(route("$connect", http(f"http://127.0.0.1:{refused_port}/")))
     assert is_own_refusal(await refused(gateway), 504, INTERNAL)
     assert gateway.connections == []
 

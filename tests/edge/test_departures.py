@@ -48,8 +48,7 @@ async def leave(gateway: TestGateway, code: int = 4005, reason: str = "done") ->
     """A client comes and goes; gives its connection id."""
     client = await gateway.connect()
     known = gateway.connections[-1].id
-    await client.send_close(code, reason)
-    await client.receive_close()
+    await client.close(code, reason)
     return known
 
 
@@ -81,12 +80,8 @@ async def test_an_event_that_its_backend_did_not_take_comes_again_as_it_was(
     assert gateway.app.departures.delivered == 1
 
 
-async def test_an_event_comes_again_when_nobody_listened(gateway: TestGateway, backend: Backend):
-    gone = Backend()
-    await gone.start()
-    url = gone.url
-    await gone.stop()
-    gateway.serve(route("$disconnect", http(url + BYE)))
+async def test_an_event_comes_again_when_nobody_listened(gateway: TestGateway, backend: Backend, refused_port: int):
+    gateway.serve(route("$disconnect", http(f"http://127.0.0.1:{refused_port}{BYE}")))
     known = await leave(gateway)
     await until(lambda: gateway.app.departures.waiting == 1)
     gateway.serve(route("$disconnect", http(backend.url + BYE)))
@@ -108,6 +103,7 @@ async def test_what_a_backend_answers_otherwise_is_the_last_word(gateway: TestGa
 
 async def test_pauses_between_attempts_double_up_to_their_bound(make_gateway: MakeGateway, backend: Backend):
     gateway = await make_gateway(disconnect_backoff_seconds=4)
+    gateway.clock.stand_still()
     backend.on(BYE, 500)
     serve(gateway, backend)
     await leave(gateway)

@@ -17,6 +17,7 @@ import trustme
 from tests.conftest import MakeGateway
 from tests.harness.gateway import TestGateway, api, mock, route
 from tests.harness.http_api import answer, http_api
+from tests.harness.pace import SLOWER
 from tests.harness.raw_http import request
 from tests.harness.raw_websocket import RawSocket, Response, open_socket
 from wsgw.definitions.api import Api, ApiMapping, DomainName, Stage
@@ -312,7 +313,7 @@ async def test_a_session_of_one_name_is_not_resumed_for_another(make_gateway: Ma
     port = int(gateway.url.rpartition(":")[2])
 
     def connect(context: ssl.SSLContext, name: str, host: str, session: ssl.SSLSession | None = None):  # type: ignore[no-untyped-def]
-        plain = socket.create_connection(("127.0.0.1", port), timeout=5)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=5 * SLOWER)
         with context.wrap_socket(plain, server_hostname=name, session=session) as one:
             one.sendall(request("/x", host))
             return one.recv(65_536), one.session

@@ -198,11 +198,12 @@ async def test_a_message_has_to_be_complete_in_time_however_it_dribbles(
     make_gateway: MakeGateway, backend: Backend, start: bytes, piece: bytes
 ):
     gateway = await make_gateway(body_seconds=30)
+    gateway.clock.stand_still()
     recorder = serve_echo(gateway, backend, stage=Stage(name="prod", limits=StageLimits(frame_bytes=0)))
     client = await gateway.connect()
     (connection,) = gateway.connections
     await client.send(start)
-    await until(lambda: connection._partial_since)
+    await until(lambda: connection.partial_since)
     for _ in range(29):
         gateway.advance(1)
         heard = connection.heard_at
@@ -223,7 +224,7 @@ async def test_each_message_has_its_own_time(make_gateway: MakeGateway, backend:
     one = client_frame(TEXT, b"message")
     await client.send(one[:5])
     for _ in range(4):
-        await until(lambda: gateway.connections[0]._partial_since)
+        await until(lambda: gateway.connections[0].partial_since)
         gateway.advance(20)
         # The end of one message and the start of the next come together.
         await client.send(one[5:] + one[:5])
@@ -245,7 +246,7 @@ async def test_the_time_of_a_message_does_not_run_while_reading_is_paused(make_g
     (connection,) = gateway.connections
     last = client_frame(TEXT, b"3")
     await client.send(b"".join(client_frame(TEXT, str(number).encode()) for number in range(3)) + last[:3])
-    await until(lambda: connection._partial_since and connection._inbox and len(connection._inbox) == 2)
+    await until(lambda: connection.partial_since and connection.inbox and len(connection.inbox) == 2)
     await client.send(last[3:])
     for _ in range(5):
         gateway.advance(25)

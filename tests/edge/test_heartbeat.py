@@ -27,6 +27,7 @@ async def served(
     make_gateway: MakeGateway, every: float, timeout: float, **settings: Any
 ) -> tuple[TestGateway, Recorder]:
     gateway = await make_gateway(heartbeat_seconds=every, heartbeat_timeout_seconds=timeout, **settings)
+    gateway.clock.stand_still()
     recorder = Recorder()
     recorder.serve(gateway, DISCONNECT, ECHO)
     return gateway, recorder
@@ -44,7 +45,7 @@ async def answer_ping(gateway: TestGateway, client: RawWebSocket) -> None:
     (connection,) = gateway.connections
     payload = await expect_ping(client)
     await client.send_frame(PONG, payload)
-    await until(lambda: not connection._awaiting_pong)
+    await until(lambda: not connection.awaiting_pong)
 
 
 @pytest.mark.parametrize(("every", "timeout"), TIMES)
@@ -115,7 +116,7 @@ async def test_pings_are_as_far_apart_as_is_said(make_gateway: MakeGateway):
     while len(found) < 4:
         gateway.advance(0.25)
         waited += 0.25
-        if connection._awaiting_pong:
+        if connection.awaiting_pong:
             found.append(waited)
             await answer_ping(gateway, client)
     assert all(9.5 < later - earlier < 11 for earlier, later in zip([0, *found], found, strict=False)), found
@@ -148,6 +149,7 @@ async def test_any_byte_is_as_good_as_a_pong(make_gateway: MakeGateway):
 
 async def test_without_the_setting_nobody_is_pinged_or_dropped(make_gateway: MakeGateway):
     gateway = await make_gateway()
+    gateway.clock.stand_still()
     gateway.serve(ECHO)
     client = await gateway.connect()
     gateway.advance(599)
@@ -159,6 +161,7 @@ async def test_without_the_setting_nobody_is_pinged_or_dropped(make_gateway: Mak
 
 async def test_a_stage_has_heartbeats_of_its_own(make_gateway: MakeGateway):
     gateway = await make_gateway(heartbeat_seconds=0)
+    gateway.clock.stand_still()
     gateway.serve(ECHO, stage=Stage(name="prod", heartbeat_seconds=15))
     client = await gateway.connect()
     gateway.advance(15.3)
@@ -169,6 +172,7 @@ async def test_heartbeats_begin_for_connections_that_are_open_when_a_deployment_
     make_gateway: MakeGateway,
 ):
     gateway = await make_gateway()
+    gateway.clock.stand_still()
     gateway.serve(ECHO, stage=Stage(name="prod", limits=StageLimits(idle_seconds=0, duration_seconds=0)))
     client = await gateway.connect()
     gateway.serve(ECHO, stage=Stage(name="prod", heartbeat_seconds=15))
@@ -195,6 +199,7 @@ async def test_answered_heartbeats_keep_a_connection_from_being_idle_if_pings_co
 
 async def test_a_connection_whose_messages_wait_is_not_dropped(make_gateway: MakeGateway, backend: Backend):
     gateway = await make_gateway(heartbeat_seconds=10, heartbeat_timeout_seconds=5, inbox_messages=2)
+    gateway.clock.stand_still()
     opened = asyncio.Event()
 
     async def answer(request: Received) -> Any:
@@ -208,7 +213,7 @@ async def test_a_connection_whose_messages_wait_is_not_dropped(make_gateway: Mak
     for number in range(3):
         await client.send_text(str(number))
     # Reading is paused: the client's pongs, if it sent any, would not be heard.
-    await until(lambda: len(connection._inbox or ()) == 2)
+    await until(lambda: len(connection.inbox or ()) == 2)
     for _ in range(10):
         gateway.advance(11)
     opened.set()
@@ -219,6 +224,7 @@ async def test_a_connection_that_waits_for_a_slow_answer_is_kept_by_its_pongs(
     make_gateway: MakeGateway, backend: Backend
 ):
     gateway = await make_gateway(heartbeat_seconds=10, heartbeat_timeout_seconds=5)
+    gateway.clock.stand_still()
     opened = asyncio.Event()
 
     async def answer(request: Received) -> Any:

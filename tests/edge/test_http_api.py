@@ -200,8 +200,8 @@ async def test_each_rule_of_route_selection(
 # ---- what can go wrong with a backend
 
 
-async def test_a_backend_that_is_not_there_is_503(gateway: TestGateway, client: Client, unused_tcp_port: int):
-    gateway.deploy(http_api(route("GET /pets", http(f"http://127.0.0.1:{unused_tcp_port}"))))
+async def test_a_backend_that_is_not_there_is_503(gateway: TestGateway, client: Client, refused_port: int):
+    gateway.deploy(http_api(route("GET /pets", http(f"http://127.0.0.1:{refused_port}"))))
     answer = await client.ask("/pets")
     assert (answer.status, answer.body) == (503, b'{"message":"Service Unavailable"}')
     assert answer.header("apigw-requestid")

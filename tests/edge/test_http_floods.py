@@ -221,7 +221,7 @@ async def test_a_backend_that_does_not_read_an_upload_stops_the_client(
 ):
     """S-21: what nobody takes stays with the client."""
     drain.deaf = True
-    gateway.deploy(pets(protocol, drain.url, payload=0, timeout_ms=1000))
+    gateway.deploy(pets(protocol, drain.url, payload=0, timeout_ms=1000 * SLOWER))
     memory = resident()
     async with await open_socket(gateway.url) as socket:
         await socket.send(head("Transfer-Encoding: chunked") + b"\r\n")

@@ -14,7 +14,6 @@ from tests.harness.gateway import TestGateway, http, mock, route
 from tests.harness.issuer import Issuer
 from tests.harness.raw_http import authority
 from tests.harness.raw_websocket import RawWebSocket
-from wsgw.app import App, NotSafe
 from wsgw.edge.listeners import Address, addresses, bind
 from wsgw.settings import Settings
 
@@ -159,18 +158,3 @@ async def test_an_address_that_is_taken_is_told_by_its_option_and_frees_the_othe
 def test_a_host_that_is_not_this_machines_says_so():
     with pytest.raises(OSError, match=r"cannot listen on 192\.0\.2\.1 port 0"):
         bind([Address.of("http://192.0.2.1:0")])
-
-
-@pytest.mark.parametrize("listen", ["http://0.0.0.0:0", "http://[::]:0", "http://192.0.2.1:0", "http://gw.example:0"])
-async def test_no_address_lets_anybody_push_who_is_not_known(listen: str):
-    app = App(Settings(port=0, control_port=0, access_log="", listen=("http://127.0.0.1:0", listen)))
-    with pytest.raises(NotSafe, match="accessKeys or management_tokens"):
-        await app.start()
-    await app.stop(drain=0)
-
-
-async def test_an_https_address_needs_a_certificate():
-    app = App(Settings(port=0, control_port=0, access_log="", listen=("https://127.0.0.1:8443",)))
-    with pytest.raises(NotSafe, match=r"https://127\.0\.0\.1:8443 needs a certificate: give tls_cert"):
-        await app.start()
-    await app.stop(drain=0)

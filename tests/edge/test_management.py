@@ -499,6 +499,7 @@ async def test_a_message_posted_while_a_route_runs_comes_before_its_answer(gatew
 
 
 async def test_last_active_moves_with_messages_of_the_client_and_accepted_posts(gateway: TestGateway, backend: Backend):
+    gateway.clock.stand_still()
     gateway.serve(route("note", http(f"{backend.url}/note")))
     client, id = await one_client(gateway)
     seen = [await last_active(gateway, id)]
@@ -514,7 +515,7 @@ async def test_last_active_moves_with_messages_of_the_client_and_accepted_posts(
 
     moments = [datetime.fromisoformat(text) for text in seen]
     steps = [(after - before).total_seconds() for before, after in pairwise(moments)]
-    assert steps == [pytest.approx(10, abs=2)] * 2
+    assert steps == [pytest.approx(10, abs=0.01)] * 2
 
 
 STILL = [

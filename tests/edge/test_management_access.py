@@ -23,11 +23,10 @@ from tests.harness.gateway import TestGateway, api, http, mock, route
 from tests.harness.management import call, call_once, manage, signed_call
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket, Response, exchange
 from wsgw import ids
-from wsgw.app import App, NotSafe
 from wsgw.authorizers.iam import SignedRequest
+from wsgw.authorizers.policy import PolicyError
 from wsgw.definitions.access import AccessKey
 from wsgw.definitions.api import Stage
-from wsgw.settings import Settings
 
 PING = route("ping", mock('{"pong":true}'), two_way=True)
 TOKEN = "a-management-token"
@@ -140,40 +139,7 @@ async def test_a_bad_id_and_a_large_body_are_refused_before_anybody_asks_who_cal
     assert (await manage(gateway, "POST", id, b"x" * 131_073)).status == 413
 
 
-# ---- where to listen
-
-REFUSED_HOSTS = ["0.0.0.0", "::", "192.0.2.1", "gateway.example", ""]
-
-
-@pytest.mark.parametrize("host", REFUSED_HOSTS)
-async def test_a_gateway_that_anybody_could_push_through_does_not_start(host: str):
-    app = App(Settings(host=host, port=0, control_port=0, access_log=""))
-    with pytest.raises(NotSafe, match="accessKeys or management_tokens"):
-        await app.start()
-    await app.stop(drain=0)
-
-
-@pytest.mark.parametrize("given", [{"tls_key": "key.pem"}, {"tls_certificates": ("cert.pem:key.pem",)}])
-async def test_tls_without_its_first_certificate_is_no_plain_gateway(given: dict[str, Any]):
-    app = App(Settings(port=0, control_port=0, access_log="", **given))
-    with pytest.raises(NotSafe, match="tls_cert"):
-        await app.start()
-    await app.stop(drain=0)
-
-
-LETS_IT_LISTEN = [
-    pytest.param({"tokens": (TOKEN,)}, id="a-token"),
-    pytest.param({"management_tokens": (TOKEN,)}, id="a-token-in-the-settings"),
-    pytest.param({"access_keys": (KEY,)}, id="an-access-key"),
-    pytest.param({"insecure": True}, id="insecure"),
-]
-
-
-@pytest.mark.parametrize("options", LETS_IT_LISTEN)
-async def test_keys_tokens_or_insecure_let_it_listen_everywhere(make_gateway: MakeGateway, options: dict[str, Any]):
-    gateway = await make_gateway(host="0.0.0.0", **options)
-    gateway.serve(PING)
-    assert gateway.url.startswith("http://0.0.0.0:")
+# ---- without keys and tokens
 
 
 async def test_insecure_lets_nobody_in_who_is_not_local(make_gateway: MakeGateway):
@@ -261,6 +227,16 @@ def key_with(*statements: dict[str, Any]) -> AccessKey:
 
 def rule(resource: str, effect: str = "Allow") -> dict[str, Any]:
     return {"Effect": effect, "Action": "execute-api:ManageConnections", "Resource": resource}
+
+
+async def test_keys_with_a_policy_that_cannot_be_read_leave_all_as_it_was(make_gateway: MakeGateway):
+    gateway = await make_gateway(access_keys=(KEY,), tokens=(TOKEN,))
+    gateway.serve(PING)
+    _, id = await one_client(gateway)
+    with pytest.raises(PolicyError):
+        gateway.app.admit([key_with(rule("*", "Perhaps"))], ())
+    assert (await send(gateway, signed(target_of(id)))).status == 200
+    assert (await manage(gateway, "POST", id, b"hello", bearer(TOKEN))).status == 200
 
 
 ARN = "arn:aws:execute-api:us-east-1:123456789012:chat"

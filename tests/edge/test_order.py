@@ -59,7 +59,7 @@ def serve(gateway: TestGateway, url: str, concurrency: int = 1, **limits: Any) -
 async def settled(gateway: TestGateway, running: int, waiting: int) -> None:
     """The only connection has so many messages running, and so many that wait."""
     (connection,) = gateway.connections
-    await until(lambda: (connection._running, len(connection._inbox or ())) == (running, waiting))
+    await until(lambda: (connection._running, len(connection.inbox or ())) == (running, waiting))
 
 
 async def test_messages_are_answered_in_order_however_long_each_takes(gateway: TestGateway, backend: Backend):
@@ -232,7 +232,7 @@ async def test_a_client_faster_than_its_backend_waits_and_loses_nothing(
     await asyncio.wait([sending], timeout=0.05)
     assert not sending.done()
     # One read may bring some more than there is room for; it is of 256 KiB at most.
-    assert len(connection._inbox or ()) <= inbox + 3
+    assert len(connection.inbox or ()) <= inbox + 3
     gated.let_go(*texts)
     assert [await client.receive_text() for _ in texts] == texts
     await asyncio.wait_for(sending, WAIT)

@@ -68,8 +68,10 @@ class Talker:
 
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
 async def test_two_hundred_deployments_close_nobody_and_fail_nothing_but_the_route_that_is_gone(
-    gateway: TestGateway, count: int
+    gateway: TestGateway, lanes: bool, count: int
 ):
+    if count == 200 and not lanes:
+        pytest.skip("once is enough")
     recorder = Recorder()
     recorder.serve(gateway, PING, EXTRA, DISCONNECT)
     talkers = [Talker(await gateway.connect()) for _ in range(count)]
@@ -231,6 +233,7 @@ async def test_a_handshake_under_way_while_its_stage_goes_and_comes_back_is_one_
 
 async def test_connections_of_a_stage_that_is_gone_end_by_api_gateways_limits(gateway: TestGateway):
     gateway.serve(PING, stage=Stage(name="prod", limits=StageLimits(idle_seconds=0, duration_seconds=0)))
+    gateway.clock.stand_still()
     client = await gateway.connect()
     gateway.deploy()
     gateway.advance(599)
@@ -250,6 +253,7 @@ async def test_connections_of_a_stage_that_is_gone_still_close_as_they_like(gate
 async def test_a_client_that_answers_no_close_is_dropped_in_time_right_after_a_deployment(make_gateway: Any):
     """A deployment has every connection looked at soon: that look is not to begin the wait for the close anew."""
     gateway = await make_gateway(close_seconds=5)
+    gateway.clock.stand_still()
     gateway.deploy(api(PING))
     clients = [await gateway.connect() for _ in range(2)]
     gateway.deploy(api(PING))
@@ -258,5 +262,4 @@ async def test_a_client_that_answers_no_close_is_dropped_in_time_right_after_a_d
     await clients[-1].receive_close()
     for _ in range(6):
         gateway.advance(1)
-    async with asyncio.timeout(0.5):
-        await clients[-1].receive_eof()
+    await clients[-1].receive_eof()

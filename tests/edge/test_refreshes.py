@@ -28,6 +28,7 @@ class Ending:
     """A connection whose token ends `seconds` from its handshake, on a stage that does `what` then."""
 
     def __init__(self, gateway: TestGateway, what: str, seconds: float = 300, **stage: Any) -> None:
+        gateway.clock.stand_still()
         self.gateway = gateway
         self.authority: Authority = serve(gateway, tokens=TOKENS, token_expiry=what, **stage)
         self.know("good", "ada", seconds)

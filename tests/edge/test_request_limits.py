@@ -15,6 +15,7 @@ from tests.harness.gateway import TestGateway, api, mock, route
 from tests.harness.http_api import answer, http_api
 from tests.harness.raw_http import request, talk
 from tests.harness.raw_websocket import WAIT, Response, open_socket
+from tests.harness.until import until
 from wsgw.definitions.api import GatewayResponse, StageLimits
 from wsgw.invocation import HttpInvocation, Reply
 
@@ -166,6 +167,7 @@ async def test_pipelined_requests_to_a_slow_route_are_held_in_bounds(gateway: Te
     one = request("/pets/prod/slow", "x.example")
     async with await open_socket(gateway.url) as client:
         client.writer.write(one * 10_000)
+        await until(lambda: seen)
         await asyncio.sleep(0.2)
         assert seen == 1
         app = gateway.app

@@ -16,6 +16,7 @@ from aiohttp import web
 from tests.conftest import MakeGateway
 from tests.harness.gateway import TestGateway
 from tests.harness.http_api import Pieces, answer, http_api
+from tests.harness.pace import SLOWER
 from tests.harness.raw_http import request
 from tests.harness.raw_websocket import WAIT, RawSocket, open_socket
 from tests.harness.until import until
@@ -205,7 +206,7 @@ async def test_a_client_that_reads_slowly_slows_the_stream(gateway: TestGateway)
         await read_head(client)
         await asyncio.sleep(0.05)
         assert pieces.taken < 150
-        await asyncio.wait_for(client.reader.readexactly(200 * 65_536), 10)
+        await asyncio.wait_for(client.reader.readexactly(200 * 65_536), 10 * SLOWER)
     assert pieces.taken == 200
 
 
@@ -216,9 +217,11 @@ async def test_a_client_that_does_not_read_is_dropped(make_gateway: MakeGateway)
     async with await open_socket(gateway.url, limit=65_536, receive_buffer=65_536) as client:
         await client.send(GET)
         await read_head(client)
-        await asyncio.sleep(0.05)
-        gateway.advance(6)
-        await until(lambda: pieces.cancelled > 0)
+        async with asyncio.timeout(WAIT):
+            while not pieces.cancelled:
+                # Again and again: what there was room for goes out first.
+                gateway.advance(6)
+                await asyncio.sleep(0)
     assert pieces.taken < 400
 
 
@@ -391,7 +394,8 @@ async def test_a_large_body_is_passed_on_as_it_comes(gateway: TestGateway, data:
             assert (response.status, response.body.decode()) == (200, text)
 
 
-async def test_the_route_begins_before_a_chunked_body_is_whole(gateway: TestGateway):
+def collecting_from(gateway: TestGateway) -> asyncio.Event:
+    """As `collecting`; gives what is set when a request has come to the route."""
     collecting(gateway)
     began = asyncio.Event()
 
@@ -400,6 +404,11 @@ async def test_the_route_begins_before_a_chunked_body_is_whole(gateway: TestGate
         return await collect(invocation)
 
     answer(gateway, "POST /up", begin)
+    return began
+
+
+async def test_the_route_begins_before_a_chunked_body_is_whole(gateway: TestGateway):
+    began = collecting_from(gateway)
     async with await open_socket(gateway.url) as client:
         await client.send(chunked(b"abc", end=False))
         await asyncio.wait_for(began.wait(), WAIT)
@@ -429,8 +438,10 @@ async def test_a_malformed_stream_is_400_and_the_last(gateway: TestGateway):
 async def test_a_client_that_goes_within_its_body_breaks_the_stream_off(gateway: TestGateway):
     collecting(gateway)
     raised: list[GatewayError] = []
+    began = asyncio.Event()
 
     async def watch(invocation: HttpInvocation) -> Reply:
+        began.set()
         try:
             return await collect(invocation)
         except GatewayError as error:
@@ -440,13 +451,14 @@ async def test_a_client_that_goes_within_its_body_breaks_the_stream_off(gateway:
     answer(gateway, "POST /up", watch)
     client = await open_socket(gateway.url)
     await client.send(chunked(b"abc", end=False))
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(began.wait(), WAIT)
     client.reset()
     await until(lambda: bool(raised))
     assert raised[0].detail == "client_gone"
 
 
-async def test_a_body_that_nobody_takes_ends_the_connection(gateway: TestGateway):
+def answering_early(gateway: TestGateway) -> None:
+    """A route that answers before the body has come."""
     collecting(gateway)
 
     def early(invocation: HttpInvocation) -> Reply:
@@ -455,6 +467,10 @@ async def test_a_body_that_nobody_takes_ends_the_connection(gateway: TestGateway
         return Reply(200, b"enough")
 
     answer(gateway, "POST /up", early)
+
+
+async def test_a_body_that_nobody_takes_ends_the_connection(gateway: TestGateway):
+    answering_early(gateway)
     async with await open_socket(gateway.url) as client:
         await client.send(chunked(b"abc", end=False))
         response = await client.receive_response()
@@ -464,12 +480,26 @@ async def test_a_body_that_nobody_takes_ends_the_connection(gateway: TestGateway
         assert await client.receive_to_eof() == b""
 
 
-async def test_a_stream_that_takes_too_long_is_408(make_gateway: MakeGateway):
-    gateway = await make_gateway(body_seconds=5)
-    collecting(gateway)
+async def test_a_client_that_goes_when_it_was_answered_within_its_body_leaves_no_trace_in_the_log(
+    gateway: TestGateway, caplog: pytest.LogCaptureFixture
+):
+    """S-23: else anybody could fill it, a traceback at a time."""
+    answering_early(gateway)
     async with await open_socket(gateway.url) as client:
         await client.send(chunked(b"abc", end=False))
-        await asyncio.sleep(0.05)
+        assert (await client.receive_response()).body == b"enough"
+        client.writer.write(b"8000\r\n" + b"x" * 32_768 + b"\r\n")
+        client.reset()
+    await until(lambda: not gateway.app._server.connections)
+    assert caplog.records == []
+
+
+async def test_a_stream_that_takes_too_long_is_408(make_gateway: MakeGateway):
+    gateway = await make_gateway(body_seconds=5)
+    began = collecting_from(gateway)
+    async with await open_socket(gateway.url) as client:
+        await client.send(chunked(b"abc", end=False))
+        await asyncio.wait_for(began.wait(), WAIT)
         gateway.advance(3)
         await client.send(b"1\r\nx\r\n")
         await asyncio.sleep(0.05)
@@ -480,16 +510,17 @@ async def test_a_stream_that_takes_too_long_is_408(make_gateway: MakeGateway):
 async def test_time_that_others_take_with_the_body_is_not_the_clients(make_gateway: MakeGateway):
     gateway = await make_gateway(body_seconds=5)
     collecting(gateway)
-    go_on = asyncio.Event()
+    began, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(invocation: HttpInvocation) -> Reply:
+        began.set()
         await go_on.wait()
         return await collect(invocation)
 
     answer(gateway, "POST /up", slow)
     async with await open_socket(gateway.url) as client:
         await client.send(chunked(b"abc", end=False))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(began.wait(), WAIT)
         gateway.advance(20)
         go_on.set()
         await client.send(b"0\r\n\r\n")

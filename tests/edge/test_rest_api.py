@@ -249,8 +249,8 @@ async def test_integration_responses_map_the_answer(gateway: TestGateway, backen
     assert (third.status, third.body) == (200, b'{"wrapped": 2}')
 
 
-async def test_a_backend_that_nobody_listens_at_is_an_integration_failure(gateway: TestGateway, unused_tcp_port: int):
-    gateway.deploy(rest_api(method("GET /", "HTTP", f"http://127.0.0.1:{unused_tcp_port}/")))
+async def test_a_backend_that_nobody_listens_at_is_an_integration_failure(gateway: TestGateway, refused_port: int):
+    gateway.deploy(rest_api(method("GET /", "HTTP", f"http://127.0.0.1:{refused_port}/")))
     response = await ask(gateway, "GET", "/")
     assert response.status == 504
     assert json.loads(response.body) == {"message": "Network error communicating with endpoint"}

@@ -15,6 +15,7 @@ from aiohttp import web
 from tests.conftest import MakeGateway
 from tests.harness.backend import Backend, Received
 from tests.harness.gateway import TestGateway, http, mock, route
+from tests.harness.pace import SLOWER
 from tests.harness.raw_http import authority
 from tests.harness.raw_websocket import (
     CLOSE,
@@ -132,7 +133,7 @@ async def test_a_client_that_left_before_its_backend_timed_out_is_reported_to_no
     gateway: TestGateway, backend: Backend
 ):
     gate = Gate(backend)
-    gateway.serve(*routes(backend, timeout_ms=100))
+    gateway.serve(*routes(backend, timeout_ms=100 * SLOWER))
     socket = await knock(gateway)
     await backend.wait_for("/connect")
     await socket.drop()

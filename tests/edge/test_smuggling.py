@@ -8,8 +8,6 @@ would push `smuggled` to a connection; that connection must stay silent. Sources
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -223,21 +221,3 @@ async def test_blanks_before_the_target_are_skipped_and_the_next_request_is_foun
     first = aim.smuggled.replace(b"POST ", b"POST   ").replace(b"smuggled", b"one-more")
     assert [answer.status for answer in split_responses(await talk(gateway.url, first + last))] == [200, 200]
     assert [await victim.receive(), await victim.receive()] == [b"one-more", b"two"]
-
-
-async def test_a_gateway_does_not_start_with_the_lenient_parser():
-    program = (
-        "import asyncio; from wsgw.app import App; from wsgw.settings import Settings; "
-        "asyncio.run(App(Settings(port=0, control_port=0)).start())"
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        program,
-        env={**os.environ, "AIOHTTP_NO_EXTENSIONS": "1"},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, errors = await process.communicate()
-    assert process.returncode == 1
-    assert b"NotSafe: aiohttp runs without its parser in C" in errors

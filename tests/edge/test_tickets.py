@@ -242,6 +242,7 @@ async def test_without_a_connect_route_a_ticket_is_wanted_too(gateway: TestGatew
 
 
 async def test_a_throttled_handshake_leaves_its_ticket_good(gateway: TestGateway):
+    gateway.clock.stand_still()
     serve(gateway, limits=StageLimits(new_connections_per_second=1, new_connections_burst=1))
     first, second = await ticket_for(gateway, "a"), await ticket_for(gateway, "b")
     await gateway.connect(f"/prod?ticket={first}")
@@ -322,7 +323,7 @@ async def test_any_other_method_is_forbidden(gateway: TestGateway):
 
 async def test_a_ticket_issued_on_one_node_is_good_once_over_all_of_them(make_gateway: MakeGateway, redis: RedisServer):
     """S-16, over a cluster."""
-    first, second = [await make_gateway(redis=redis.url) for _ in range(2)]
+    first, second = [await make_gateway(redis=redis.url, redis_seconds=1) for _ in range(2)]
     serve(first)
     serve(second)
     ticket = await ticket_for(first, "grace")

@@ -410,7 +410,11 @@ async def test_a_client_that_does_not_trust_the_certificate_leaves_no_trace_in_t
 
 
 @pytest.mark.slow
-async def test_five_hundred_connections_outlive_ten_changes_of_certificate(make_gateway: MakeGateway, issuer: Issuer):
+async def test_five_hundred_connections_outlive_ten_changes_of_certificate(
+    make_gateway: MakeGateway, lanes: bool, issuer: Issuer
+):
+    if not lanes:
+        pytest.skip("once is enough")
     files = issuer.issue("gw.example.com")
     gateway = await make_gateway(**files.settings)
     gateway.serve(PING)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -55,6 +56,29 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch, url: str = "", region: str 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     if url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    share_models(monkeypatch)
+
+
+def share_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every session of the SDK take its models from one that has read them.
+
+    Each gateway has a session of its own, and to read the models anew keeps the test's process busy for a second.
+    """
+    from aiobotocore.session import AioSession
+
+    def session() -> AioSession:
+        made = AioSession()
+        made.register_component("data_loader", _models())
+        return made
+
+    monkeypatch.setattr("aiobotocore.session.AioSession", session)
+
+
+@cache
+def _models() -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def client(service: str, url: str, region: str = "eu-central-1") -> Any:

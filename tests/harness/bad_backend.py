@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from tests.harness.ports import free_port
+
 
 class Request(NamedTuple):
     """A request as it came. `head` has the request line and the header lines, without the empty line."""
@@ -85,11 +87,12 @@ class Backend:
 
     async def held_back(self) -> None:
         """Return once an `endless` answer has begun and gets no further, since nobody takes it; fails after 20 s."""
-        before = 0
+        before, still = 0, 0
         async with asyncio.timeout(20):
-            while not before or before != self.sent:
-                before = self.sent
-                await asyncio.sleep(0.2)
+            # Several times in a row: one pause alone may be over before the loop has looked at a socket.
+            while still < 4:
+                before, still = self.sent, still + 1 if before and before == self.sent else 0
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
@@ -152,10 +155,8 @@ async def turns(count: int = 20) -> None:
 
 
 def closed_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 on which nobody listens, and that no other test is given by the system."""
+    return free_port()
 
 
 # ---- well behaved, to compare with

@@ -8,6 +8,9 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.harness.pace import SLOWER
+
+WAIT = 20 * SLOWER
 _PORTS = {"--port": "0", "--control-port": "0", "--page-port": "0"}
 
 
@@ -28,7 +31,7 @@ class Demo:
         """Read what it prints when it is ready. Fails with what it says instead."""
         out = self._process.stdout
         assert out is not None
-        lines = [(await asyncio.wait_for(out.readline(), 20)).decode() for _ in range(2)]
+        lines = [(await asyncio.wait_for(out.readline(), WAIT)).decode() for _ in range(2)]
         assert lines[0].startswith("ready "), await self._complaint()
         self.ready = dict(word.split("=", 1) for word in lines[0].split()[1:])
         assert lines[1].startswith("chat page http://"), lines
@@ -41,7 +44,7 @@ class Demo:
     async def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
         """Ask it to end, as Ctrl-C does; gives its exit code and what it wrote to standard error."""
         self._process.send_signal(number)
-        _, err = await asyncio.wait_for(self._process.communicate(), 20)
+        _, err = await asyncio.wait_for(self._process.communicate(), WAIT)
         assert self._process.returncode is not None
         return self._process.returncode, err.decode()
 

@@ -24,18 +24,35 @@ MOCK_200 = {"$default": '{"statusCode": 200}'}
 
 
 class TestClock(Clock):
-    """Real time plus what the test has added: `advance(601)` makes ten minutes pass at once."""
+    """Real time plus what the test has added: `advance(601)` makes ten minutes pass at once.
+
+    After `stand_still` no time passes but what is added: however long a busy machine takes, it is no time of the
+    gateway's. A look at the clock takes ten nanoseconds, so that what comes later is later.
+    """
 
     __test__ = False
 
     def __init__(self) -> None:
         self.added = 0.0
+        self._stands_at: tuple[float, int] | None = None
+
+    def stand_still(self) -> None:
+        self._stands_at = time.monotonic(), time.time_ns() // 1_000_000
 
     def now(self) -> float:
-        return time.monotonic() + self.added
+        if self._stands_at is None:
+            return time.monotonic() + self.added
+        self.added += 1e-8
+        return self._stands_at[0] + self.added
 
     def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000 + int(self.added * 1000)
+        began = time.time_ns() // 1_000_000 if self._stands_at is None else self._stands_at[1]
+        return began + int(self.added * 1000)
+
+    async def sleep(self, seconds: float) -> None:
+        end = self.now() + seconds
+        while self.now() < end:
+            await asyncio.sleep(min(0.001, seconds))
 
 
 def http(uri: str, **members: Any) -> Integration:

@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.harness.backend import Backend, Received
-from tests.harness.cluster import ClusterUnderTest
+from tests.harness.cluster import LEASE, ClusterUnderTest
 from tests.harness.node import NodeUnderTest
 from tests.harness.raw_websocket import HandshakeRefused, RawWebSocket
 from tests.harness.staying import allowed
@@ -109,7 +109,7 @@ class GuardedCluster(ClusterUnderTest):
         *options: str,
         definition: str = "",
         apis: str = APIS,
-        lease: float = 1,
+        lease: float = LEASE,
     ) -> None:
         whole = (apis + definition).replace("DOOR", door.url)
         super().__init__(directory, urls, *options, lease=lease, definition=whole)

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Below what systems give to outgoing connections: one of those could take the port while its server is down, and a
 # client that tries again and again could even connect to itself.
 _RANGE = range(10_000, 32_000)
+
+
+@contextmanager
+def nobody_listens() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses connections: it is taken, so that nobody comes to listen there meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def free_port() -> int:

@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from tests.harness.pace import SLOWER
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-WAIT = 5.0
+WAIT = 5.0 * SLOWER
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.harness.pace import SLOWER
 from tests.harness.raw_websocket import RawWebSocket
 
-WAIT = 20
+WAIT = 15 * (1 + SLOWER)
 
 
 class DidNotStart(Exception):
@@ -44,7 +45,10 @@ class Served:
     async def started(self) -> None:
         """Read the ready line. Raises DidNotStart with what the process says instead."""
         assert self.process.stdout is not None
-        line = (await asyncio.wait_for(self.process.stdout.readline(), WAIT)).decode()
+        try:
+            line = (await asyncio.wait_for(self.process.stdout.readline(), WAIT)).decode()
+        except TimeoutError:
+            raise AssertionError("\n".join([f"not ready after {WAIT} s:", *self.log])) from None
         if not line.startswith("ready "):
             await self._reading
             raise DidNotStart(await self.ended(), "\n".join([line, *self.log]))

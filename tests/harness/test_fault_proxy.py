@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.fault_proxy import TO_CLIENT, TO_SERVER, FaultProxy
+from tests.harness.pace import SLOWER
 from tests.harness.until import until
 
 SHORT = 0.15
@@ -41,7 +42,7 @@ class Client:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def receive(self, count: int, timeout: float = 5) -> bytes:
+    async def receive(self, count: int, timeout: float = 5 * SLOWER) -> bytes:
         return await asyncio.wait_for(self.reader.readexactly(count), timeout)
 
 
@@ -125,7 +126,7 @@ async def test_a_delay_keeps_the_order(proxy: FaultProxy, client: Client):
     for piece in (b"a", b"b", b"c"):
         await client.send(piece)
     assert await client.receive(3) == b"abc"
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < 2 * SLOWER
 
 
 async def test_healing_ends_a_delay_at_once(proxy: FaultProxy, client: Client):
@@ -187,7 +188,7 @@ async def test_a_trickle_lets_so_much_through(proxy: FaultProxy, client: Client)
     assert time.monotonic() - began >= 0.25
     proxy.heal()
     await client.send(b"y" * 100_000)
-    assert await client.receive(100_000, 2)
+    assert await client.receive(100_000)
 
 
 async def test_a_busy_loop_does_not_slow_it(proxy: FaultProxy, client: Client, upstream: Upstream):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from tests.harness.pace import SLOWER
 
-async def until(condition: Callable[[], object], timeout: float = 10) -> None:
+
+async def until(condition: Callable[[], object], timeout: float = 10 * SLOWER) -> None:
     """Return as soon as `condition()` is true, for state without an event to wait for; fails after `timeout`."""
     try:
         async with asyncio.timeout(timeout):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.harness.cluster import PATIENT
 from tests.harness.serving import Served, serving
 
 
@@ -26,7 +27,7 @@ async def end_all(one: Served) -> None:
 @asynccontextmanager
 async def serving_with_workers(file: Path, redis: str, *options: str, count: int = 2) -> AsyncIterator[Served]:
     """`wsgw serve --workers` over the Redis at this URL, ready."""
-    async with serving(file, "--redis", redis, "--workers", str(count), *options) as one:
+    async with serving(file, "--redis", redis, *PATIENT, "--workers", str(count), *options) as one:
         try:
             yield one
         finally:

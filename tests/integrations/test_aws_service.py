@@ -38,7 +38,7 @@ def request(
     uri: str, body: Any = b"", method: str = "POST", headers: tuple[tuple[str, str], ...] = ()
 ) -> IntegrationRequest:
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return IntegrationRequest(method, f"arn:aws:apigateway:{REGION}:{uri}", headers, body, 10)
+    return IntegrationRequest(method, f"arn:aws:apigateway:{REGION}:{uri}", headers, body, 29)
 
 
 def document(reply: Reply) -> Any:

@@ -17,6 +17,8 @@ import uvloop
 from tests.harness import bad_backend as backends
 from tests.harness.bad_backend import Exchange, answer, bad_backend, closed_port, echo, hang, says, says_always
 from tests.harness.pace import SLOWER
+from tests.harness.quiet import quiet
+from tests.harness.until import until
 from wsgw.errors import GatewayError, IntegrationFailure, IntegrationTimeout
 from wsgw.integrations.http_pool import HttpPool, header_block
 from wsgw.invocation import IntegrationRequest, Reply
@@ -51,11 +53,19 @@ async def outcome(pool: HttpPool, request: IntegrationRequest) -> Reply | str:
         return error.detail
 
 
-async def quiet(pool: HttpPool) -> None:
-    """Until no connection of `pool` is busy; fails after two seconds."""
-    async with asyncio.timeout(2):
-        while pool.counts().open != pool.counts().idle or pool.counts().waiting:
-            await asyncio.sleep(0.001)
+class Clock:
+    """A pool's time, which stands still until the test lets some pass."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        return self._now
+
+    def passes(self, seconds: float, pool: HttpPool) -> None:
+        """It is so much later, and `pool` has noticed."""
+        self._now += seconds
+        pool.sweep()
 
 
 # ---- reuse
@@ -117,9 +127,7 @@ async def test_an_answer_that_nobody_asked_for_reaches_nobody(pool):
     async with bad_backend(backends.speaks_out_of_turn) as backend:
         for connections in (1, 2, 3):
             assert (await pool.send(to(backend.url))).body == b"mine"
-            async with asyncio.timeout(2):
-                while pool.counts().open:  # closed when the second answer comes
-                    await asyncio.sleep(0.001)
+            await until(lambda: not pool.counts().open)  # closed when the second answer comes
             assert backend.connections == connections
 
 
@@ -209,17 +217,22 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), FAILURES)
-async def test_a_backend_that_fails_is_named_in_bounded_time_and_memory(pool, behaviour, reason):
-    async with bad_backend(behaviour) as backend:
-        begun = time.monotonic()
-        outcomes = await asyncio.gather(*(outcome(pool, to(backend.url, b"x", timeout=0.3 * SLOWER)) for _ in range(5)))
+async def test_a_backend_that_fails_is_named_in_bounded_time_and_memory(behaviour, reason):
+    clock = Clock()
+    pool = HttpPool(circuit_failures=0, max_response_bytes=100_000, clock=clock)
+    # Only who waits in vain needs a deadline: all other faults are seen while the clock stands.
+    async with bad_backend(behaviour) as backend, asyncio.timeout(20):
+        calls = [asyncio.ensure_future(outcome(pool, to(backend.url, b"x"))) for _ in range(5)]
+        if reason == "no_answer":
+            await until(lambda: len(backend.requests) == 5)
+            clock.passes(5, pool)
         # What was said out of turn shows as such only if it comes after the request is written.
         allowed = {reason, "connection_reset"} if reason == "invalid_response" else {reason}
-        assert set(outcomes) <= allowed
-        assert time.monotonic() - begun < 1.5 * SLOWER
+        assert set(await asyncio.gather(*calls)) <= allowed
         assert backend.sent < 5 * 16_000_000  # what kernels buffer on both sides, and no gigabyte
         await quiet(pool)
         assert pool.counts()[:3] == (0, 0, 0)
+    await pool.close()
 
 
 async def test_a_gigabyte_does_not_grow_this_process(pool):
@@ -258,14 +271,18 @@ async def test_an_answer_that_comes_before_the_request_is_written_counts(pool):
             assert backend.connections == connections
 
 
-async def test_failing_hosts_do_not_keep_others_waiting(pool):
+async def test_failing_hosts_do_not_keep_others_waiting():
+    clock = Clock()
+    pool = HttpPool(circuit_failures=0, clock=clock)
     async with bad_backend(hang) as bad, bad_backend(echo) as good:
-        stuck = [asyncio.ensure_future(outcome(pool, to(bad.url, timeout=0.5 * SLOWER))) for _ in range(200)]
-        begun = time.monotonic()
-        for _ in range(20):
-            await pool.send(to(good.url))
-        assert time.monotonic() - begun < 0.4 * SLOWER
+        stuck = [asyncio.ensure_future(outcome(pool, to(bad.url))) for _ in range(200)]
+        for number in range(20):
+            assert (await pool.send(to(good.url, b"%d" % number))).body == b"%d" % number
+        await until(lambda: len(bad.requests) == 200)
+        assert not any(call.done() for call in stuck)
+        clock.passes(5, pool)
         assert set(await asyncio.gather(*stuck)) == {"no_answer"}
+    await pool.close()
 
 
 # ---- the keep-alive race
@@ -314,16 +331,30 @@ async def test_a_fresh_connection_that_says_nothing_is_not_tried_again(pool):
 @pytest.mark.parametrize("timeout", [0.05, 0.2, 1.0])
 async def test_a_deadline_is_kept_to_within_the_sweep(pool, timeout):
     async with bad_backend(hang) as backend:
-        await outcome(pool, to(backend.url, timeout=0.05))
-        begun = time.monotonic()
-        with pytest.raises(IntegrationTimeout):
-            await pool.send(to(backend.url, timeout=timeout))
-        assert timeout - 0.002 <= time.monotonic() - begun < timeout + 0.1
+        # A busy machine may be late once; a pool that is late is so each time.
+        for _ in range(5):
+            begun = time.monotonic()
+            with pytest.raises(IntegrationTimeout):
+                await pool.send(to(backend.url, timeout=timeout))
+            late = time.monotonic() - begun - timeout
+            assert late >= -0.002
+            if late < 0.1:
+                break
+        assert late < 0.1
 
 
-async def test_the_shortest_timeout_is_fifty_milliseconds(pool):
-    async with bad_backend(echo) as backend:
-        assert (await pool.send(to(backend.url, b"x", timeout=0))).body == b"x"
+async def test_the_shortest_timeout_is_fifty_milliseconds():
+    clock = Clock()
+    pool = HttpPool(clock=clock)
+    async with bad_backend(hang) as backend:
+        call = asyncio.ensure_future(outcome(pool, to(backend.url, timeout=0)))
+        await until(lambda: backend.requests)
+        clock.passes(0.049, pool)
+        await asyncio.sleep(0)
+        assert not call.done()
+        clock.passes(0.001, pool)
+        assert await call == "no_answer"
+    await pool.close()
 
 
 async def test_an_early_deadline_is_not_held_up_by_late_ones(pool):
@@ -333,7 +364,7 @@ async def test_an_early_deadline_is_not_held_up_by_late_ones(pool):
         begun = time.monotonic()
         # On a busy machine the connection itself may not be there in time.
         assert await outcome(pool, to(backend.url, timeout=0.1)) in ("no_answer", "no_connection")
-        assert time.monotonic() - begun < 0.3 * SLOWER
+        assert time.monotonic() - begun < 2 * SLOWER  # and not 29
         await pool.close()
         assert set(await asyncio.gather(*late)) == {"pool_closed"}
 
@@ -341,28 +372,33 @@ async def test_an_early_deadline_is_not_held_up_by_late_ones(pool):
 async def test_waiting_for_a_connection_counts():
     pool = HttpPool(limit_per_host=1)
     async with bad_backend(hang) as backend:
-        first = asyncio.ensure_future(outcome(pool, to(backend.url, timeout=2)))
-        await asyncio.sleep(0.02)
+        first = asyncio.ensure_future(outcome(pool, to(backend.url, timeout=29)))
+        await until(lambda: backend.requests)
         begun = time.monotonic()
         assert await outcome(pool, to(backend.url, timeout=0.1)) == "no_connection"
-        assert 0.098 <= time.monotonic() - begun < 0.3
+        assert 0.098 <= time.monotonic() - begun < 2 * SLOWER  # and not 29
         assert pool.counts().waiting == 0
         await pool.close()
         assert await first == "pool_closed"
 
 
 async def test_a_late_answer_does_not_go_to_the_next_caller():
-    pool = HttpPool(limit_per_host=1)
+    clock, too_late = Clock(), asyncio.Event()
+    pool = HttpPool(limit_per_host=1, clock=clock)
 
     async def late(exchange: Exchange) -> None:
         while (request := await exchange.request()) is not None:
-            await asyncio.sleep(0.1 if request.body == b"slow" else 0)
+            if request.body == b"slow":
+                await too_late.wait()
             await exchange.send(answer(request.body))
 
     async with bad_backend(late) as backend:
-        slow = asyncio.ensure_future(outcome(pool, to(backend.url, b"slow", timeout=0.06)))
-        replies = await asyncio.gather(*(pool.send(to(backend.url, b"%d" % n)) for n in range(20)))
-        assert [reply.body for reply in replies] == [b"%d" % n for n in range(20)]
+        slow = asyncio.ensure_future(outcome(pool, to(backend.url, b"slow", timeout=1)))
+        others = [asyncio.ensure_future(pool.send(to(backend.url, b"%d" % n))) for n in range(20)]
+        await until(lambda: backend.requests)
+        clock.passes(1, pool)
+        too_late.set()
+        assert [reply.body for reply in await asyncio.gather(*others)] == [b"%d" % n for n in range(20)]
         assert await slow == "no_answer"
     await pool.close()
 
@@ -373,9 +409,7 @@ async def test_a_late_answer_does_not_go_to_the_next_caller():
 async def test_a_caller_that_goes_away_takes_its_connection_along(pool):
     async with bad_backend(hang) as backend:
         caller = asyncio.ensure_future(pool.send(to(backend.url)))
-        async with asyncio.timeout(2):
-            while not backend.requests:
-                await asyncio.sleep(0)
+        await until(lambda: backend.requests)
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
@@ -387,7 +421,7 @@ async def test_a_caller_that_goes_away_while_it_waits_leaves_no_trace():
     pool = HttpPool(limit_per_host=1)
     async with bad_backend(hang) as backend:
         first = asyncio.ensure_future(outcome(pool, to(backend.url)))
-        await asyncio.sleep(0.02)
+        await until(lambda: backend.requests)
         waiting = [asyncio.ensure_future(pool.send(to(backend.url))) for _ in range(10)]
         await asyncio.sleep(0)
         assert pool.counts().waiting == 10
@@ -465,13 +499,14 @@ async def test_the_circuit_opens_and_a_probe_closes_it():
 
 
 async def test_timeouts_open_the_circuit_and_callers_that_wait_fail_at_once():
-    pool = HttpPool(circuit_failures=4, limit_per_host=4)
-    async with bad_backend(hang) as backend:
-        stuck = [asyncio.ensure_future(outcome(pool, to(backend.url, timeout=0.5))) for _ in range(4)]
-        async with asyncio.timeout(0.4):
-            while len(backend.requests) < 4:
-                await asyncio.sleep(0.001)
+    clock = Clock()
+    pool = HttpPool(circuit_failures=4, limit_per_host=4, clock=clock)
+    async with bad_backend(hang) as backend, asyncio.timeout(20):
+        stuck = [asyncio.ensure_future(outcome(pool, to(backend.url, timeout=1))) for _ in range(4)]
+        await until(lambda: len(backend.requests) == 4)
         waiting = [asyncio.ensure_future(outcome(pool, to(backend.url, timeout=2))) for _ in range(50)]
+        await asyncio.sleep(0)
+        clock.passes(1, pool)
         assert await asyncio.gather(*stuck) == ["no_answer"] * 4
         # A few may get a connection that is free before the last of the four has run out of time.
         assert sorted(await asyncio.gather(*waiting))[:46] == ["circuit_open"] * 46
@@ -528,7 +563,7 @@ async def test_closing_ends_everything_and_nothing_can_be_sent_after():
     pool = HttpPool(limit_per_host=2)
     async with bad_backend(hang) as backend:
         calls = [asyncio.ensure_future(outcome(pool, to(backend.url))) for _ in range(5)]
-        await asyncio.sleep(0.02)
+        await until(lambda: len(backend.requests) == 2)
         await pool.close()
         assert await asyncio.gather(*calls) == ["pool_closed"] * 5
         with pytest.raises(IntegrationFailure, match="pool_closed"):
@@ -539,9 +574,7 @@ async def test_closing_ends_everything_and_nothing_can_be_sent_after():
 async def test_hosts_that_nobody_refers_to_are_forgotten(pool):
     async with bad_backend(backends.closes_kept) as backend:
         await pool.send(to(backend.url))
-        async with asyncio.timeout(2):
-            while pool.counts().open:
-                await asyncio.sleep(0.001)
+        await until(lambda: not pool.counts().open)
         pool.sweep()
         assert pool.counts().opened == 1
         for number in range(2000):

@@ -282,15 +282,19 @@ async def test_a_failing_plain_function_is_a_function_error(connections, error):
 
 
 async def test_a_plain_function_that_blocks_is_left_behind_at_the_deadline(connections):
-    go_on, ended = threading.Event(), threading.Event()
+    began, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
     def handler(_event, _context):
+        began.set()
         go_on.wait(10)
         ended.set()
 
+    integration = PythonIntegration(handler, connections)
     try:
-        with pytest.raises(IntegrationTimeout):
-            await PythonIntegration(handler, connections).invoke(request(timeout=0.05))
+        # On a busy machine its thread may begin after the deadline: then the handler is not called at all.
+        while not began.is_set():
+            with pytest.raises(IntegrationTimeout):
+                await integration.invoke(request(timeout=0.05))
         assert not ended.is_set()
     finally:
         go_on.set()
@@ -413,6 +417,12 @@ def test_another_directorys_module_of_the_same_name_is_not_taken_for_ones_own(wr
     load_handler("wsgw_twin:send", first)
     with pytest.raises(DefinitionError, match="give one of the two another name"):
         load_handler("wsgw_twin:send", second)
+
+
+@pytest.mark.parametrize("path", ["exit", "nothing"])
+def test_a_module_without_a_file_is_said_by_its_name(write, path):
+    with pytest.raises(DefinitionError, match=f"python:sys:{path}: .*sys"):
+        load_handler(f"sys:{path}", write("other.py", ""))
 
 
 def test_a_handler_of_an_installed_package_is_found_from_anywhere(write):

@@ -17,7 +17,6 @@ from tests.harness.gateway import TestGateway, http, mock, route
 from tests.harness.lambda_endpoint import LambdaEndpoint, answers, lambda_service, raises, refuses, returns
 from tests.harness.raw_websocket import CLOSE, TEXT, HandshakeRefused, RawWebSocket
 from wsgw.definitions.access import ThrottleSettings
-from wsgw.definitions.api import Stage, StageLimits
 from wsgw.definitions.model import Model
 from wsgw.definitions.route import Integration, IntegrationResponse
 
@@ -305,10 +304,9 @@ async def test_errors_of_the_gateway_are_told_on_both_kinds_of_route(
         await backend.wait_for("/over", timeout=60)
 
     backend.answer("/slow", never)
-    stage = Stage(name="prod", limits=StageLimits(timeout_ms=50))
     gateway.serve(
         PING,
-        route("slow", http(f"{backend.url}/slow"), two_way=two_way),
+        route("slow", http(f"{backend.url}/slow", timeout_ms=50), two_way=two_way),
         route("away", http("http://127.0.0.1:1/"), two_way=two_way),
         route("never", _NEVER, two_way=two_way),
         route("throttled", mock("x"), two_way=two_way, throttle=_NOTHING_PASSES),
@@ -319,7 +317,6 @@ async def test_errors_of_the_gateway_are_told_on_both_kinds_of_route(
             model_selection_expression="$default",
             request_models={"$default": "Number"},
         ),
-        stage=stage,
         models={"Number": _A_NUMBER},
     )
     client = await gateway.connect()

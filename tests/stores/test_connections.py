@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.until import until
 from wsgw import ids
@@ -115,7 +116,7 @@ async def owed(book: Book) -> dict[str, Departure]:
 
 async def gone(registry: Connections, count: int = 0) -> None:
     """Return once `count` connections are left: `leave` does not wait for the store."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * SLOWER):
         while len(await everyone(registry)) != count:
             await asyncio.sleep(0.001)
 

@@ -33,7 +33,7 @@ async def documents(request: pytest.FixtureRequest, tmp_path: Path, redis: Redis
         yield SqliteDocuments(database)
         await database.close()
     else:
-        link = Link(Settings(redis=redis.url))
+        link = Link(Settings(redis=redis.url, redis_seconds=1))
         await link.open()
         yield RedisDocuments(link, Keys("test"))
         await link.close()

@@ -40,7 +40,7 @@ async def quota(request: pytest.FixtureRequest, tmp_path: Path, redis: RedisServ
         await store.close()
         await database.close()
     else:
-        link = Link(Settings(redis=redis.url))
+        link = Link(Settings(redis=redis.url, redis_seconds=1))
         await link.open()
         yield RedisQuota(link, Keys("test"))
         await link.close()
@@ -88,7 +88,7 @@ async def test_any_row_of_counts_gives_the_sums_of_a_counter(quota: Quota, adds:
 
 
 async def test_several_nodes_share_the_sums_in_redis_and_each_is_exact(redis: RedisServer):
-    links = [Link(Settings(redis=redis.url)) for _ in range(3)]
+    links = [Link(Settings(redis=redis.url, redis_seconds=1)) for _ in range(3)]
     for link in links:
         await link.open()
     nodes = [RedisQuota(link, Keys("test")) for link in links]
@@ -99,7 +99,7 @@ async def test_several_nodes_share_the_sums_in_redis_and_each_is_exact(redis: Re
 
 
 async def test_an_addition_that_has_a_name_is_made_once_in_redis_by_whoever_makes_it(redis: RedisServer):
-    links = [Link(Settings(redis=redis.url)) for _ in range(2)]
+    links = [Link(Settings(redis=redis.url, redis_seconds=1)) for _ in range(2)]
     for link in links:
         await link.open()
     one, other = (RedisQuota(link, Keys("test")) for link in links)
@@ -113,7 +113,7 @@ async def test_an_addition_that_has_a_name_is_made_once_in_redis_by_whoever_make
 
 
 async def test_redis_forgets_a_sum_when_it_expires_and_not_a_second_early(redis: RedisServer):
-    link = Link(Settings(redis=redis.url))
+    link = Link(Settings(redis=redis.url, redis_seconds=1))
     await link.open()
     await RedisQuota(link, Keys("test")).add("key", MONTH, 1, 4_102_444_800.25)
     assert await redis.cli("EXPIRETIME", Keys("test").quota("key", MONTH)) == 4_102_444_801

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -86,15 +87,19 @@ async def test_no_more_is_let_through_than_burst_and_rate_allow_and_hardly_less(
     limit = ThrottleSettings(rate_limit=rate, burst_limit=burst)
     began = buckets.now()
     let_through = 0
-    # Always more is wanted than there is, and the bucket never gets full.
+    stood_still = 0.0
+    # Always more is wanted than there is, and the bucket never gets full: unless this process or Redis stands still.
     for _ in range(300):
+        before = time.monotonic()
         while await buckets.take("key", limit):
             let_through += 1
         await buckets.pass_(chance.uniform(0, (burst - 1) / rate))
+        took = time.monotonic() - before
+        stood_still += took if buckets.apart and took > 0.05 else 0
     while await buckets.take("key", limit):
         let_through += 1
     allowed = burst + (buckets.now() - began) * rate
-    assert 0.98 * allowed - 1 <= let_through <= allowed + 1e-6
+    assert 0.98 * (allowed - stood_still * rate) - 1 <= let_through <= allowed + 1e-6
 
 
 @given(st.lists(st.floats(0, 0.5), min_size=1, max_size=200), st.floats(0.5, 50), st.integers(1, 20))

@@ -187,8 +187,9 @@ async def test_a_function_that_takes_too_long(gateway: TestGateway, functions: L
     let_in(await call(gateway, protocol, TOKEN), protocol)  # from here on the SDK is there
     functions.functions["auth"] = never = Never()
     gateway.deploy(guarded(authorizer(protocol, timeout_ms=200), protocol), handlers={"hello": hello})
-    failed(await call(gateway, protocol, TOKEN), protocol)
-    assert never.started.is_set()
+    # On a busy machine the time may be over before the function has heard of the call.
+    while not never.started.is_set():
+        failed(await call(gateway, protocol, TOKEN), protocol)
 
 
 @EVERY_PROTOCOL

@@ -121,6 +121,39 @@ async def test_all_identity_sources_are_the_key(
     assert authorize.calls == 2
 
 
+@pytest.mark.parametrize(
+    ("protocol", "sources"),
+    [
+        pytest.param("REST", ("method.request.header.X-Token", "method.request.querystring.who"), id="REST"),
+        pytest.param("HTTP", ("$request.header.X-Token", "$request.querystring.who"), id="HTTP"),
+    ],
+)
+async def test_the_same_header_lines_with_another_query_are_another_identity(
+    gateway: TestGateway, authorize: Authorize, protocol: Protocol, sources: tuple[str, str]
+):
+    """What is made of header lines is remembered with them; a query is no part of it."""
+    deploy(gateway, authorize, keeping(protocol, identity_sources=sources))
+    for who in ("ann", "bob", "ann", "bob"):
+        assert await status(gateway, protocol, query=f"?who={who}") == 200
+    assert authorize.calls == 2
+
+
+@BOTH
+async def test_the_same_header_lines_are_told_apart_by_each_authorizer(
+    gateway: TestGateway, authorize: Authorize, protocol: Protocol
+):
+    """An authorizer that looks elsewhere finds another identity in lines that are known."""
+    header = "method.request.header" if protocol == "REST" else "$request.header"
+    lines = ("X-Token: t", "X-Other: o")
+    for name in ("X-Token", "X-Other", "X-Token"):
+        deploy(gateway, authorize, keeping(protocol, identity_sources=(f"{header}.{name}",)))
+        for _ in range(2):
+            assert (await call(gateway, protocol, *lines)).status == 200
+    deploy(gateway, authorize, keeping(protocol, identity_sources=(f"{header}.X-None",)))
+    assert (await call(gateway, protocol, *lines)).status == 401
+    assert authorize.calls == 2
+
+
 async def test_a_header_that_is_no_identity_source_does_not_count(gateway: TestGateway, authorize: Authorize):
     """S-52: as on the service, who differs in such a header only gets the result that is kept."""
     authorize.result = lambda event: policy("Allow" if event["headers"].get("X-Role") == "admin" else "Deny")
@@ -329,7 +362,7 @@ async def test_without_redis_the_authorizer_is_asked(
     make_gateway: MakeGateway, own_redis: RedisServer, authorize: Authorize
 ):
     """A store that is away costs a call, and lets nobody in or out."""
-    gateway = await make_gateway(redis=own_redis.url)
+    gateway = await make_gateway(redis=own_redis.url, redis_seconds=1.0)
     deploy(gateway, authorize, keeping("REST"))
     assert await status(gateway, "REST") == 200
     await own_redis.stop()

@@ -102,7 +102,7 @@ async def test_a_proxys_body_is_passed_on_as_it_arrives(gateway: TestGateway, mo
     async with await asyncio.start_server(two_pieces, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         gateway.deploy(
-            rest_api(method("GET /", "HTTP_PROXY", url, method="GET", timeout_ms=2_000, response_transfer_mode=mode))
+            rest_api(method("GET /", "HTTP_PROXY", url, method="GET", timeout_ms=10_000, response_transfer_mode=mode))
         )
         async with (
             aiohttp.ClientSession() as session,

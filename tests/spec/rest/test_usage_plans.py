@@ -92,7 +92,7 @@ def test_a_plan_has_20_methods_with_a_throttle_for_each_stage_at_most():
 
 async def test_the_throttle_of_a_plan_is_each_keys_own(gateway: TestGateway):
     """Row: throttle {rateLimit, burstLimit} per key."""
-    serve(gateway, plan(throttle=ThrottleSettings(rate_limit=0.5, burst_limit=2)))
+    serve(gateway, plan(throttle=ThrottleSettings(rate_limit=0.01, burst_limit=2)))
     assert await some(gateway, 3) == [200, 200, 429]
     assert await some(gateway, 3, OTHER_VALUE, path="/") == [200, 200, 429]
 

@@ -12,8 +12,8 @@ from wsgw.stores.redis.link import Link
 
 @contextlib.asynccontextmanager
 async def opened(url: str, **settings: Any) -> AsyncIterator[Link]:
-    """A Link to `url`, open."""
-    link = Link(Settings(redis=url, **settings))
+    """A Link to `url`, open; patient, unless `settings` say otherwise: here Redis may be kept from its processor."""
+    link = Link(Settings(redis=url, **{"redis_seconds": 1, **settings}))
     await link.open()
     try:
         yield link

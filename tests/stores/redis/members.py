@@ -28,7 +28,7 @@ class Time:
 class Member:
     """A node: what it holds, which books came to it, how often it was fenced."""
 
-    def __init__(self, url: str, time: Time, redis_seconds: float = 0.25) -> None:
+    def __init__(self, url: str, time: Time, redis_seconds: float = 1) -> None:
         settings = Settings(redis=url, lease_seconds=LEASE, redis_seconds=redis_seconds)
         self.link = Link(settings)
         self.registry = RedisConnections(self.link, KEYS, settings, lambda: time.now, heartbeat=False)
@@ -69,7 +69,7 @@ Join = Callable[[], Awaitable[Member]]
 
 
 @contextlib.asynccontextmanager
-async def members(url: str, time: Time, redis_seconds: float = 0.25) -> AsyncIterator[Join]:
+async def members(url: str, time: Time, redis_seconds: float = 1) -> AsyncIterator[Join]:
     """Gives a function that makes one more node; all are closed in the end."""
     made: list[Member] = []
 
@@ -80,10 +80,12 @@ async def members(url: str, time: Time, redis_seconds: float = 0.25) -> AsyncIte
         await one.registry.join()
         return one
 
-    yield join
-    for one in made:
-        await one.registry.close()
-        await one.link.close()
+    try:
+        yield join
+    finally:
+        for one in made:
+            await one.registry.close()
+            await one.link.close()
 
 
 async def pass_time(time: Time, seconds: float, *living: Member) -> None:

@@ -222,6 +222,18 @@ async def test_a_message_that_comes_again_is_not_carried_out_again(server, join)
     assert len(owner.asked) == 1
 
 
+async def test_silence_is_not_taken_for_a_fault_while_the_bus_is_well(join, clock):
+    nodes = [await join(name) for name in ("aaaa", "bbbb", "cccc")]
+    ears = [ear for node in nodes for ear in (node.bus._own, node.bus._announcements._ear)]
+    for _ in range(20):
+        clock.now += 1
+        for node in nodes:
+            node.bus.tick()
+        await until(lambda: all(ear._heard == clock.now for ear in ears))
+    assert [node.bus.gaps for node in nodes] == [0, 0, 0]
+    assert [node.heard for node in nodes] == [[], [], []]
+
+
 # ---- strangers
 
 

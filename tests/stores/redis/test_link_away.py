@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from typing import Self
 
 import pytest
 
@@ -17,26 +19,26 @@ from wsgw.stores.redis.link import Script
 
 async def test_a_frozen_redis_fails_commands_in_time_and_never_holds_the_loop_up(own_redis: RedisServer):
     """R-05, as far as the Link goes."""
-    async with opened(own_redis.url) as link:
+    async with opened(own_redis.url, redis_seconds=0.25) as link:
         notes = Notes(link)
         own_redis.freeze()
-        lag = asyncio.create_task(_lag())
-        began = time.monotonic()
-        early = [asyncio.ensure_future(_seconds(link.send("INCR", "count"))) for _ in range(1500)]
-        await asyncio.sleep(0.2)
-        late = asyncio.ensure_future(_seconds(link.send("PING")))
-        for took in await asyncio.gather(*early, late):
-            assert took < 0.5 * SLOWER
-        assert link.away
-        assert time.monotonic() - began < 0.6 * SLOWER
+        with _MachineLag() as machine:
+            lag = asyncio.create_task(_lag())
+            began = time.monotonic()
+            early = [asyncio.ensure_future(_seconds(link.send("INCR", "count"))) for _ in range(1500)]
+            await asyncio.sleep(0.2)
+            late = asyncio.ensure_future(_seconds(link.send("PING")))
+            for took in await asyncio.gather(*early, late):
+                assert took < 0.5 * SLOWER + machine.worst
+            assert link.away
+            assert time.monotonic() - began < 0.6 * SLOWER + machine.worst
 
-        at_once = await _seconds(link.send("PING"))
-        assert at_once < 0.01
-        await asyncio.sleep(0.5)  # the probe tries meanwhile
-        assert len(notes.away) == 1
-        assert "in time" in notes.away[0]
-        lag.cancel()
-        assert await lag < 0.1 * SLOWER
+            assert link.send("PING").done()
+            await asyncio.sleep(0.5)  # the probe tries meanwhile
+            assert len(notes.away) == 1
+            assert "in time" in notes.away[0]
+            lag.cancel()
+            assert await lag < 0.1 * SLOWER + machine.worst
 
         own_redis.thaw()
         await until(lambda: notes.back)
@@ -118,12 +120,25 @@ async def test_a_master_that_became_a_replica_is_away_until_it_is_one_again(own_
 
 
 async def test_a_loop_that_was_held_up_does_not_blame_redis(own_redis: RedisServer):
-    async with opened(own_redis.url) as link:
+    async with opened(own_redis.url, redis_seconds=0.25) as link:
         waits = [asyncio.ensure_future(link.send("PING")) for _ in range(100)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         time.sleep(0.6)
         assert await asyncio.gather(*waits) == [b"PONG"] * 100
+        assert not link.losses
+
+
+async def test_a_machine_that_stood_still_does_not_blame_redis(own_redis: RedisServer):
+    """Redis stood still, too, and needs a moment."""
+    async with opened(own_redis.url, redis_seconds=0.5) as link:
+        own_redis.freeze()
+        answer = link.send("PING")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        time.sleep(0.9)
+        asyncio.get_running_loop().call_later(0.2, own_redis.thaw)
+        assert await answer == b"PONG"
         assert not link.losses
 
 
@@ -140,20 +155,20 @@ async def test_commands_that_wait_behind_slow_ones_are_given_up_in_time_and_the_
         last = asyncio.ensure_future(_seconds(link.run(busy, [], [])))
         again = asyncio.ensure_future(_seconds(link.send("PING")))
         assert await slow[0]
-        assert await last < 1
-        assert await again < 1
+        assert await last < SLOWER
+        assert await again < SLOWER
         assert link.counts()["redis_late"]
         assert not link.away
         assert await link.send("PING") == b"PONG"
 
 
 async def test_closing_while_redis_is_frozen_does_not_hang(own_redis: RedisServer):
-    async with opened(own_redis.url) as link:
+    async with opened(own_redis.url, redis_seconds=0.25) as link:
         own_redis.freeze()
         waits = link.send("PING")
         began = time.monotonic()
         await link.close()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < SLOWER
         with pytest.raises(StoreUnavailable):
             await waits
 
@@ -163,6 +178,29 @@ async def test_what_waits_when_it_is_closed_is_still_sent(redis: RedisServer):
         sent = [link.send("INCR", "count") for _ in range(3000)]
         await link.close()
         assert await sent[-1] == 3000
+
+
+class _MachineLag:
+    """`worst`: the longest that any thread was held up so far, not by what the loop does but by a busy machine."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._measure)
+        self._thread.start()
+
+    def _measure(self) -> None:
+        before = time.monotonic()
+        while not self._over.wait(0.005):
+            self.worst = max(self.worst, time.monotonic() - before - 0.005)
+            before = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
 
 
 async def _seconds(future: asyncio.Future[object]) -> float:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet, SentinelSet
 from tests.harness.until import until
@@ -35,7 +36,7 @@ async def test_a_killed_master_is_replaced_by_the_one_that_sentinel_names(sentin
         with pytest.raises(StoreUnavailable):
             await link.send("PING")
         await sentinels.failed_over(before)
-        await until(lambda: notes.back, 15)
+        await until(lambda: notes.back)
         await works(link)
         await until(lambda: subscribed == [True, False])
         assert len(notes.away) == 1
@@ -51,7 +52,7 @@ async def test_a_failover_on_purpose_is_followed_before_the_old_master_knows(sen
         await works(link)
         await until(lambda: subscribed)
         new = await sentinels.failover()
-        await until(lambda: notes.back, 3)
+        await until(lambda: notes.back, 3 * SLOWER)
         await works(link)
         assert await new.cli("GET", "key 7") == "7"
         await until(lambda: subscribed == [True, False])
@@ -165,8 +166,8 @@ async def test_a_cluster_with_one_master_away_is_away_until_it_is_back(redis_clu
         assert any(isinstance(one, StoreUnavailable) for one in outcomes)
         assert link.away
         redis_cluster.servers[1].thaw()
-        await until(lambda: notes.back, 15)
-        async with asyncio.timeout(15):
+        await until(lambda: notes.back)
+        async with asyncio.timeout(15 * SLOWER):
             while True:  # its failure may just have been found out by the others
                 try:
                     await works(link)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Any
 
 import pytest
+from redis.asyncio import Connection
 
 from tests.harness.ports import free_port
 from tests.harness.redis_server import RedisServer
@@ -30,6 +33,19 @@ async def test_nobody_listens():
 
 async def test_a_host_that_does_not_exist():
     assert "no-such-host.invalid" in await refusal("redis://no-such-host.invalid:6379")
+
+
+async def test_a_loop_that_is_held_up_while_it_connects_does_not_blame_redis(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+):
+    async def held_up(connection: Connection, *command: str | bytes) -> Any:
+        await connection.send_command(*command)
+        time.sleep(0.4)
+        return await connection.read_response(disable_decoding=True)
+
+    monkeypatch.setattr("wsgw.stores.redis.link.ask", held_up)
+    async with opened(redis.url, redis_seconds=0.25) as link:
+        assert await link.send("PING") == b"PONG"
 
 
 async def test_passwords():

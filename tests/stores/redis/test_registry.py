@@ -153,6 +153,26 @@ async def test_a_node_that_froze_does_not_hold_those_that_went_on_for_dead(join:
     assert other.fenced == 0
 
 
+async def test_a_node_that_froze_while_it_looked_does_not_hold_those_that_froze_with_it_for_dead(
+    join: Join, time: Time, monkeypatch: pytest.MonkeyPatch
+):
+    """As when a whole machine stands still: who goes on first has asked before, and is answered long after."""
+    first, other = await join(), await join()
+    await pass_time(time, 2, other, first)
+    beat = first.registry._beat
+
+    async def late() -> dict[str, bytes]:
+        found = await beat()
+        time.now += LEASE
+        return found
+
+    monkeypatch.setattr(first.registry, "_beat", late)
+    await pass_time(time, 1, first)
+    monkeypatch.undo()
+    await pass_time(time, 2, first, other)
+    assert (first.orphans, other.fenced) == ([], 0)
+
+
 async def test_a_node_lives_whose_lease_moves_though_its_beat_does_not_show(redis: RedisServer, join: Join, time: Time):
     odd, other = await join(), await join()
     for _ in range(40):
@@ -293,7 +313,7 @@ async def test_nodes_of_a_cluster_over_three_shards_find_a_dead_one(redis_cluste
 
 async def test_nodes_beat_by_themselves_and_find_a_dead_one(redis: RedisServer):
     """R-01, with the true clock and the shortest lease."""
-    settings = Settings(redis=redis.url, lease_seconds=0.5)
+    settings = Settings(redis=redis.url, redis_seconds=1, lease_seconds=0.5)
     async with contextlib.AsyncExitStack() as ends:
         some = []
         for _ in range(3):

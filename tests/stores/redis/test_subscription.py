@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.redis_sets import RedisClusterSet
 from tests.harness.until import until
@@ -142,6 +143,6 @@ async def test_on_a_cluster_one_for_announcements_hears_them_from_any_node(redis
 
 async def until_async(count: object, expected: int) -> None:
     """Ask until the receivers are as many as expected."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * SLOWER):
         while await count() != expected:  # type: ignore[operator]
             await asyncio.sleep(0.005)

@@ -47,6 +47,20 @@ def test_a_lease_that_moved_is_what_must_stand_still_from_then_on():
     assert one.look({"aaaa": b"t 1"}, 20) == [("aaaa", b"t 5")]
 
 
+def test_the_time_in_which_the_beats_were_waited_for_is_nobodys_silence():
+    one = watch()
+    one.look({"aaaa": b"t 1"}, 0)
+    assert one.look({"aaaa": b"t 1"}, 15, asked=9) == []
+    assert one.look({"aaaa": b"t 1"}, 15, asked=15) == [("aaaa", b"t 1")]
+
+
+def test_a_beat_is_seen_when_it_has_come_and_not_when_it_was_asked_for():
+    one = watch()
+    one.look({"aaaa": b"t 1"}, 6, asked=0)
+    assert one.look({"aaaa": b"t 1"}, 15) == []
+    assert one.look({"aaaa": b"t 1"}, 16) == [("aaaa", b"t 1")]
+
+
 @given(st.lists(st.tuples(st.floats(0.1, 3), st.booleans()), max_size=60))
 def test_a_node_is_dead_exactly_when_it_stood_still_for_a_lease(steps: list[tuple[float, bool]]):
     one, now, moved, beat = watch(), 0.0, 0.0, 0
