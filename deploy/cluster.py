@@ -166,9 +166,15 @@ class Cluster:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
+    """A port that nobody listens on, and that no outgoing connection gets before its node listens, or listens again."""
+    while True:
+        port = secrets.choice(range(28_000, 32_000))
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from contextlib import contextmanager
 
 # Below what systems give to outgoing connections: one of those could take the port while its server is down, and a
 # client that tries again and again could even connect to itself.
-_RANGE = range(10_000, 32_000)
+# Each test process has its own, so that none is handed out twice; what lies above is for `make cluster`.
+_MINE, _PROCESSES = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+_RANGE = range(10_000 + int(_MINE.removeprefix("gw")), 28_000, int(_PROCESSES))
 
 
 @contextmanager

@@ -118,9 +118,9 @@ async def test_every_status_comes_as_it_is(gateway: TestGateway, backend: Backen
     assert (answer.status, answer.body) == (status, b"" if status == 204 else b"said")
 
 
-async def test_nobody_there_is_503(gateway: TestGateway, client: Client, unused_tcp_port: int):
+async def test_nobody_there_is_503(gateway: TestGateway, client: Client, refused_port: int):
     """Row network failure."""
-    gateway.deploy(web_api({"GET /": proxy(f"http://127.0.0.1:{unused_tcp_port}/")}))
+    gateway.deploy(web_api({"GET /": proxy(f"http://127.0.0.1:{refused_port}/")}))
     answer = await client.ask("/")
     assert (answer.status, answer.body) == UNAVAILABLE
 

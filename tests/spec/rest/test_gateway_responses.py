@@ -91,14 +91,14 @@ TYPES = [row[0] for row in DEFAULTS]
 async def test_a_type_has_its_default(
     gateway: TestGateway,
     backend: Backend,
-    unused_tcp_port: int,
+    refused_port: int,
     line: str,
     sent: bytes,
     status: int,
     answer: Any,
     error_type: str,
 ):
-    serve(gateway, backend, unused_tcp_port)
+    serve(gateway, backend, refused_port)
     response = await ask(gateway, *line.split(" "), body=sent)
     assert (response.status, json.loads(response.body)) == (status, answer)
     assert response.header("x-amzn-errortype") == error_type
@@ -108,7 +108,7 @@ async def test_a_type_has_its_default(
 
 @pytest.mark.parametrize(("type", "line", "sent"), [row[:3] for row in DEFAULTS], ids=TYPES)
 async def test_a_type_is_customised(
-    gateway: TestGateway, backend: Backend, unused_tcp_port: int, type: str, line: str, sent: bytes
+    gateway: TestGateway, backend: Backend, refused_port: int, type: str, line: str, sent: bytes
 ):
     custom = GatewayResponse(
         response_type=type,
@@ -116,7 +116,7 @@ async def test_a_type_is_customised(
         response_parameters={"gatewayresponse.header.X-A": "'static'"},
         response_templates={JSON: '{"type":"$context.error.responseType"}'},
     )
-    serve(gateway, backend, unused_tcp_port, custom)
+    serve(gateway, backend, refused_port, custom)
     response = await ask(gateway, *line.split(" "), body=sent)
     assert (response.status, json.loads(response.body)) == (418, {"type": type})
     assert response.header("x-a") == "static"
@@ -143,12 +143,12 @@ PARAMETERS = [
 
 @pytest.mark.parametrize(("source", "value"), PARAMETERS)
 async def test_a_header_comes_from(
-    gateway: TestGateway, backend: Backend, unused_tcp_port: int, source: str, value: str | None
+    gateway: TestGateway, backend: Backend, refused_port: int, source: str, value: str | None
 ):
     response = await custom_answer(
         gateway,
         backend,
-        unused_tcp_port,
+        refused_port,
         "GET /pets/7?other=o X-In:in",
         response_parameters={"gatewayresponse.header.X-A": source},
     )
@@ -167,10 +167,10 @@ TEMPLATES = [
 
 @pytest.mark.parametrize(("template", "text"), TEMPLATES)
 async def test_a_template_is_text_with_references(
-    gateway: TestGateway, backend: Backend, unused_tcp_port: int, template: str, text: str
+    gateway: TestGateway, backend: Backend, refused_port: int, template: str, text: str
 ):
     response = await custom_answer(
-        gateway, backend, unused_tcp_port, "GET /pets/7 X-In:in", response_templates={JSON: template}
+        gateway, backend, refused_port, "GET /pets/7 X-In:in", response_templates={JSON: template}
     )
     assert response.body.decode() == text
 
@@ -179,10 +179,10 @@ async def test_a_template_is_text_with_references(
     ("accept", "content_type"), [("Accept:text/xml", "text/xml"), ("Accept:image/png", JSON), ("X-A:b", JSON)]
 )
 async def test_accept_selects_the_template(
-    gateway: TestGateway, backend: Backend, unused_tcp_port: int, accept: str, content_type: str
+    gateway: TestGateway, backend: Backend, refused_port: int, accept: str, content_type: str
 ):
     response = await custom_answer(
-        gateway, backend, unused_tcp_port, f"GET /pets/7 {accept}", response_templates={JSON: "{}", "text/xml": "<x/>"}
+        gateway, backend, refused_port, f"GET /pets/7 {accept}", response_templates={JSON: "{}", "text/xml": "<x/>"}
     )
     assert response.header("content-type") == content_type
     assert response.body == (b"<x/>" if content_type == "text/xml" else b"{}")
@@ -201,9 +201,9 @@ DEFAULT_5XX = GatewayResponse(response_type="DEFAULT_5XX", status_code="555")
 
 @pytest.mark.parametrize(("line", "sent", "status"), [(*row[1:3], row[3]) for row in DEFAULTS], ids=TYPES)
 async def test_a_type_that_is_not_set_takes_the_default_of_its_class(
-    gateway: TestGateway, backend: Backend, unused_tcp_port: int, line: str, sent: bytes, status: int
+    gateway: TestGateway, backend: Backend, refused_port: int, line: str, sent: bytes, status: int
 ):
-    serve(gateway, backend, unused_tcp_port, DEFAULT_4XX, DEFAULT_5XX)
+    serve(gateway, backend, refused_port, DEFAULT_4XX, DEFAULT_5XX)
     response = await ask(gateway, *line.split(" "), body=sent)
     if status < 500:
         assert (response.status, response.body, response.header("x-default")) == (444, b"four", "4")
@@ -211,13 +211,11 @@ async def test_a_type_that_is_not_set_takes_the_default_of_its_class(
         assert (response.status, json.loads(response.body)["message"] != "") == (555, True)
 
 
-async def test_a_type_that_is_set_in_part_inherits_nothing(
-    gateway: TestGateway, backend: Backend, unused_tcp_port: int
-):
+async def test_a_type_that_is_set_in_part_inherits_nothing(gateway: TestGateway, backend: Backend, refused_port: int):
     part = GatewayResponse(
         response_type="MISSING_AUTHENTICATION_TOKEN", response_parameters={"gatewayresponse.header.X-A": "'a'"}
     )
-    serve(gateway, backend, unused_tcp_port, DEFAULT_4XX, part)
+    serve(gateway, backend, refused_port, DEFAULT_4XX, part)
     response = await ask(gateway, "GET", "/nothing")
     assert (response.status, json.loads(response.body)) == (403, body("Missing Authentication Token"))
     assert (response.header("x-a"), response.header("x-default")) == ("a", None)

@@ -46,8 +46,8 @@ async def test_a_proxys_path_is_only_what_the_uri_says(gateway: TestGateway, bac
 
 
 @BOTH
-async def test_nobody_there_is_an_integration_failure(gateway: TestGateway, unused_tcp_port: int, kind: str):
-    gateway.deploy(rest_api(method("GET /", kind, f"http://127.0.0.1:{unused_tcp_port}/")))
+async def test_nobody_there_is_an_integration_failure(gateway: TestGateway, refused_port: int, kind: str):
+    gateway.deploy(rest_api(method("GET /", kind, f"http://127.0.0.1:{refused_port}/")))
     response = await ask(gateway, "GET", "/")
     assert (response.status, json.loads(response.body)) == (
         504,
