@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from tests.harness.backend import Backend
+from tests.harness.cluster import PATIENT
 from tests.harness.gateway import TestGateway
 from tests.harness.lambda_endpoint import LambdaEndpoint, lambda_service
-from tests.harness.one_at_a_time import OneAtATime, first_of_all
+from tests.harness.one_at_a_time import OneAtATime, first_of_all, group_of
 from tests.harness.pace import SLOWER
 from tests.harness.ports import nobody_listens
 from tests.harness.redis_server import RedisServer
@@ -54,6 +55,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneAtATime:
     """How tests are spread over test processes."""
     return OneAtATime(config, log)
+
+
+@pytest.fixture(autouse=True)
+def patient_with_redis(request: pytest.FixtureRequest) -> None:
+    """No process that a test starts takes Redis for away because the machine is busy."""
+    if group_of(request.node.nodeid):
+        option, seconds = PATIENT
+        monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+        monkeypatch.setenv("WSGW_" + option.removeprefix("--").replace("-", "_").upper(), seconds)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ KEYS = Keys("test")
 
 @pytest.fixture
 async def link(own_redis: RedisServer) -> AsyncIterator[Link]:
-    one = Link(Settings(redis=own_redis.url))
+    one = Link(Settings(redis=own_redis.url, redis_seconds=1))
     await one.open()
     yield one
     await one.close()
