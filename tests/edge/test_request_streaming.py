@@ -489,9 +489,12 @@ async def test_a_client_that_goes_when_it_was_answered_within_its_body_leaves_no
         await client.send(chunked(b"abc", end=False))
         assert (await client.receive_response()).body == b"enough"
         client.writer.write(b"8000\r\n" + b"x" * 32_768 + b"\r\n")
+        (handler,) = gateway.app._server.connections
         client.reset()
     await until(lambda: not gateway.app._server.connections)
     assert caplog.records == []
+    handler.log_exception("what else goes wrong", exc_info=ValueError("is told"))
+    assert len(caplog.records) == 1
 
 
 async def test_a_stream_that_takes_too_long_is_408(make_gateway: MakeGateway):

@@ -237,8 +237,8 @@ class Handler(RequestHandler):
                 self.force_close()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Nothing, where the client has gone: aiohttp fails over it while it reads past a body that nobody wants."""
-        if self.transport is not None:
+        """As aiohttp has it, but for a client that has gone while aiohttp read past a body that nobody wanted."""
+        if self.transport is not None or not isinstance(kw.get("exc_info"), (OSError, RuntimeError)):
             super().log_exception(*args, **kw)
 
     def handle_error(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from typing import Self
 
 import pytest
 
+from tests.harness.machine_lag import MachineLag
 from tests.harness.pace import SLOWER
 from tests.harness.redis_server import RedisServer
 from tests.harness.until import until
@@ -22,7 +21,7 @@ async def test_a_frozen_redis_fails_commands_in_time_and_never_holds_the_loop_up
     async with opened(own_redis.url, redis_seconds=0.25) as link:
         notes = Notes(link)
         own_redis.freeze()
-        with _MachineLag() as machine:
+        with MachineLag() as machine:
             lag = asyncio.create_task(_lag())
             began = time.monotonic()
             early = [asyncio.ensure_future(_seconds(link.send("INCR", "count"))) for _ in range(1500)]
@@ -178,29 +177,6 @@ async def test_what_waits_when_it_is_closed_is_still_sent(redis: RedisServer):
         sent = [link.send("INCR", "count") for _ in range(3000)]
         await link.close()
         assert await sent[-1] == 3000
-
-
-class _MachineLag:
-    """`worst`: the longest that any thread was held up so far, not by what the loop does but by a busy machine."""
-
-    def __init__(self) -> None:
-        self.worst = 0.0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._measure)
-        self._thread.start()
-
-    def _measure(self) -> None:
-        before = time.monotonic()
-        while not self._over.wait(0.005):
-            self.worst = max(self.worst, time.monotonic() - before - 0.005)
-            before = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._thread.join()
 
 
 async def _seconds(future: asyncio.Future[object]) -> float:
